@@ -1,0 +1,71 @@
+/**
+ * The one storage interface. Each sentence here is a promise that the conformance suite tests on every implementation.
+ * Keys are relative to a bucket (or whatever the implementation calls its root) and made of our own ids only.
+ */
+export interface StoredObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** Opaque. Changes with each write of the key. */
+  readonly etag: string;
+}
+
+export interface ObjectBody {
+  readonly body: Buffer;
+  readonly etag: string;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ObjectStore {
+  /**
+   * Writes `body` under a key that must not exist. 'created' when the object is there with exactly these bytes, also when an
+   * earlier try of this very call wrote it and its reply was lost; 'exists' when other bytes are there. Safe to repeat.
+   * The store has verified a checksum of the bytes before it resolves. Atomic: readers see all or nothing.
+   */
+  putOnce(
+    key: string,
+    body: Buffer,
+    options?: CallOptions,
+  ): Promise<{ readonly outcome: 'created' | 'exists'; readonly etag: string }>;
+
+  /**
+   * Compare-and-swap: writes only while the key's etag is `etag`. 'changed' when it is another or gone. A lost reply is
+   * resolved by reading back, so bodies must differ from each other (a nonce), or A-B-A would pass.
+   */
+  replace(
+    key: string,
+    body: Buffer,
+    etag: string,
+    options?: CallOptions,
+  ): Promise<{ readonly outcome: 'replaced'; readonly etag: string } | { readonly outcome: 'changed' }>;
+
+  /**
+   * The whole object, or exactly the range [start, end). `store.not-found` when there is none; a body shorter or longer than
+   * asked is an error (`store.unavailable`, retryable), never handed on.
+   */
+  get(key: string, options?: CallOptions & { readonly start?: number; readonly end?: number }): Promise<ObjectBody>;
+
+  /** All objects below the prefix in key order, every page; an error on any page is thrown, never "empty". */
+  list(prefix: string, options?: CallOptions): AsyncIterable<StoredObject>;
+}
+
+/** What a credential for the store may do; each is an AWS role narrowed by a session policy. */
+export type StoreRole = 'writer' | 'reader';
+
+/** The two buckets of a tenant. */
+export interface StorePair {
+  readonly data: ObjectStore;
+  readonly control: ObjectStore;
+}
+
+/** Opens the stores with rights cut to one tenant and, for a writer, one session. */
+export interface StoreAccess {
+  open(request: { readonly role: StoreRole; readonly tenant: string; readonly sessionId: string }): StorePair;
+}
+
+/** Gives the tenant's root key (32 bytes). Throws `key.missing` or `key.wrong`. The buffer is never logged or stored. */
+export interface KeySource {
+  rootKey(tenant: string): Promise<Buffer>;
+}
