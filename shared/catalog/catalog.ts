@@ -1,0 +1,32 @@
+/** Everything the control plane remembers, over one record store. */
+import type { Clock } from '../base/clock';
+import { createDiskBases, type DiskBases } from './disk-bases';
+import { createIdempotency, type Idempotency } from './idempotency';
+import { createIntents, type Intents } from './intents';
+import { createJobs, type Jobs } from './jobs';
+import { createLeases, type Leases } from './leases';
+import { createPoints, type Points } from './points';
+import { createPolicies, type Policies } from './policies';
+import type { RecordStore } from './record-store';
+
+export interface Catalog {
+  readonly policies: Policies;
+  readonly jobs: Jobs;
+  readonly leases: Leases;
+  readonly points: Points;
+  readonly bases: DiskBases;
+  readonly intents: Intents;
+  readonly idempotency: Idempotency;
+}
+
+export function createCatalog(records: RecordStore, clock: Clock): Catalog {
+  return {
+    policies: createPolicies(records, clock),
+    jobs: createJobs(records, clock),
+    leases: createLeases(records, clock),
+    points: createPoints(records),
+    bases: createDiskBases(records),
+    intents: createIntents(records, clock),
+    idempotency: createIdempotency(records, clock),
+  };
+}
