@@ -1,0 +1,80 @@
+/** A user's file is taken, or refused with a sentence that says what to do. */
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { inspectUserDisk, UserDiskError } from '../../local/images/user-disk';
+import { footerChecksum } from '../../local/images/vhd';
+
+const MIB = 1024 * 1024;
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'blockferry-user-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(content: Buffer | string, bytes?: number): string {
+  const name = path.join(folder, 'disk.img');
+  writeFileSync(name, content);
+  if (bytes !== undefined) truncateSync(name, bytes);
+  return name;
+}
+
+function vhd(diskBytes: number, change: (footer: Buffer) => void = () => undefined): Buffer {
+  const footer = Buffer.alloc(512);
+  footer.write('conectix', 0, 'latin1');
+  footer.writeBigUInt64BE(BigInt(diskBytes), 48);
+  footer.writeUInt32BE(2, 60);
+  change(footer);
+  footer.writeUInt32BE(footerChecksum(footer), 64);
+  return Buffer.concat([Buffer.alloc(diskBytes), footer]);
+}
+
+test('a raw image of whole MiB is taken', async () => {
+  const name = file('boot', 3 * MIB);
+  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'raw', diskBytes: 3 * MIB });
+});
+
+test('a fixed VHD is taken without its footer', async () => {
+  const name = file(vhd(2 * MIB));
+  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'fixed-vhd', diskBytes: 2 * MIB });
+});
+
+async function refusal(name: string): Promise<string> {
+  const error: unknown = await inspectUserDisk(name).catch((reason: unknown) => reason);
+  if (!(error instanceof UserDiskError)) throw new Error('was not refused');
+  return error.message;
+}
+
+test('missing, empty, a folder', async () => {
+  expect(await refusal(path.join(folder, 'absent.img'))).toMatch(/absent\.img" does not exist/);
+  expect(await refusal(file(''))).toMatch(/is empty/);
+  mkdirSync(path.join(folder, 'sub'));
+  expect(await refusal(path.join(folder, 'sub'))).toMatch(/is a folder/);
+  expect(await refusal('/dev/null')).toMatch(/neither a file nor a block device/);
+});
+
+test('a size that Azure does not take is refused with the command that mends it', async () => {
+  expect(await refusal(file('x', MIB + 512))).toMatch(/1049088 bytes.*multiple of 1 MiB.*truncate -s 2M/);
+});
+
+test.each([
+  ['qcow2', Buffer.from('QFI\xfb', 'latin1')],
+  ['VHDX', Buffer.from('vhdxfile')],
+  ['VMDK', Buffer.from('KDMV')],
+  ['dynamic VHD', Buffer.from('conectix')],
+])('%s is refused by name, with the command that converts', async (name, magic) => {
+  expect(await refusal(file(magic, MIB))).toMatch(new RegExp(`is a ${name}: .*qemu-img convert -O raw`));
+});
+
+test('a dynamic VHD is recognised by its footer as well', async () => {
+  expect(await refusal(file(vhd(MIB, (footer) => footer.writeUInt32BE(3, 60))))).toMatch(/dynamic VHD/);
+});
+
+test('a VHD with a wrong checksum or size is called damaged', async () => {
+  const flipped = vhd(MIB);
+  flipped.writeUInt8(flipped.readUInt8(MIB + 100) ^ 1, MIB + 100);
+  expect(await refusal(file(flipped))).toMatch(/damaged VHD: the checksum/);
+  expect(await refusal(file(vhd(MIB, (footer) => footer.writeBigUInt64BE(5n, 48))))).toMatch(
+    /footer speaks of 5 bytes/,
+  );
+});
