@@ -64,6 +64,8 @@ export class Arm {
       readonly what: string;
       readonly subscription: string;
       readonly meaning?: FailureMeaning;
+      /** For a 409 that may pass; the client's rule when absent. */
+      readonly conflictRule?: RetryRule;
       readonly signal?: AbortSignal | undefined;
     },
     run: (client: ComputeManagementClient, parameters: CallParameters) => Promise<Result>,
@@ -83,7 +85,8 @@ export class Arm {
     // Only conflicts are left to repeat here: throttling, outages and resets were repeated request by request below.
     const verdict = (error: unknown): boolean | number =>
       request.meaning?.conflictRetryable && statusOf(error) === 409 ? retryVerdict(error) : false;
-    return retry(this.rule, { clock: this.clock, random: this.random, verdict, ...signalOf(request.signal) }, attempt);
+    const hooks = { clock: this.clock, random: this.random, verdict, ...signalOf(request.signal) };
+    return retry(request.conflictRule ?? this.rule, hooks, attempt);
   }
 
   /** Like `call`, for an operation on one resource: its id is vetted and taken apart. */
@@ -93,6 +96,7 @@ export class Arm {
       readonly id: string;
       readonly type: string;
       readonly meaning?: FailureMeaning;
+      readonly conflictRule?: RetryRule;
       readonly signal?: AbortSignal | undefined;
     },
     run: (client: ComputeManagementClient, id: ArmId, parameters: CallParameters) => Promise<Result>,
