@@ -1,0 +1,58 @@
+/**
+ * The session policy passed with each AssumeRoleWithWebIdentity: it cuts the role down to one tenant's prefix and one
+ * session's register. A worker that is tricked into another tenant's name then has no right there, whatever its role may do.
+ */
+import { assert } from '../base/assert';
+import type { StoreRole } from '../blockstore/object-store';
+
+export interface SessionScope {
+  readonly role: StoreRole;
+  readonly tenant: string;
+  readonly sessionId: string;
+  readonly dataBucket: string;
+  readonly controlBucket: string;
+  /** `aws`, `aws-cn` or `aws-us-gov`. */
+  readonly partition: string;
+}
+
+/** Longest policy that AWS STS takes inline. */
+const POLICY_CHARS_MAX = 2048;
+
+/** Below a tenant: packs u, index segments x, manifests m, restore points p. A writer cannot read packs back. */
+const WRITABLE = ['u', 'x', 'm', 'p'];
+const READABLE_BY_WRITER = ['x', 'm', 'p'];
+
+export function sessionPolicy(scope: SessionScope): string {
+  for (const part of [scope.tenant, scope.sessionId, scope.dataBucket, scope.controlBucket]) {
+    assert(/^[a-zA-Z0-9.-]+$/.test(part), 'parts of a session policy are made of safe characters, no wildcards');
+  }
+  const arn = (bucket: string, key: string): string => `arn:${scope.partition}:s3:::${bucket}${key}`;
+  const tenant = `/t/${scope.tenant}`;
+  const data = (folder: string): string => arn(scope.dataBucket, `${tenant}/${folder}/*`);
+  const register = arn(scope.controlBucket, `${tenant}/s/${scope.sessionId}`);
+  const allow = (Action: string | readonly string[], Resource: readonly string[], extra = {}): object => ({
+    Effect: 'Allow',
+    Action,
+    Resource,
+    ...extra,
+  });
+  const statements = [
+    ...(scope.role === 'writer'
+      ? [allow('s3:PutObject', WRITABLE.map(data)), allow('s3:GetObject', READABLE_BY_WRITER.map(data))]
+      : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`)])]),
+    allow('s3:ListBucket', [arn(scope.dataBucket, ''), arn(scope.controlBucket, '')], {
+      Condition: { StringLike: { 's3:prefix': `t/${scope.tenant}/*` } },
+    }),
+    allow(['s3:GetObject', 's3:PutObject'], [register, `${register}/*`]),
+  ];
+  const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements });
+  assert(policy.length <= POLICY_CHARS_MAX, `a session policy of ${policy.length} characters is too long for STS`);
+  return policy;
+}
+
+/** What CloudTrail shows as the session's name: letters, digits and `=,.@-_`, 2 to 64 of them. */
+export const sessionNameOf = (sessionId: string): string =>
+  sessionId
+    .replace(/[^\w=,.@-]/g, '-')
+    .slice(0, 64)
+    .padEnd(2, '-');
