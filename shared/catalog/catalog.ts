@@ -5,6 +5,7 @@ import { createIdempotency, type Idempotency } from './idempotency';
 import { createIntents, type Intents } from './intents';
 import { createJobs, type Jobs } from './jobs';
 import { createLeases, type Leases } from './leases';
+import { createMachines, type Machines } from './machines';
 import { createPoints, type Points } from './points';
 import { createPolicies, type Policies } from './policies';
 import type { RecordStore } from './record-store';
@@ -16,6 +17,7 @@ export interface Catalog {
   readonly points: Points;
   readonly bases: DiskBases;
   readonly intents: Intents;
+  readonly machines: Machines;
   readonly idempotency: Idempotency;
 }
 
@@ -27,6 +29,7 @@ export function createCatalog(records: RecordStore, clock: Clock): Catalog {
     points: createPoints(records),
     bases: createDiskBases(records),
     intents: createIntents(records, clock),
+    machines: createMachines(records),
     idempotency: createIdempotency(records, clock),
   };
 }

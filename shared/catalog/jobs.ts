@@ -56,6 +56,7 @@ const SCANNED_PER_PAGE_MAX = 1000;
 
 export function createJobs(records: RecordStore, clock: Clock): Jobs {
   const byTime = createTimeIndex(records, 'jobs-by-time', { bucketed: true });
+  const running = createTimeIndex(records, 'jobs-running', { bucketed: false });
   const byVm = (vmId: string) => createTimeIndex(records, `jobs-of-${resourceKey(vmId)}`, { bucketed: false });
 
   const read = async (jobId: string): Promise<Job | undefined> => {
@@ -68,19 +69,17 @@ export function createJobs(records: RecordStore, clock: Clock): Jobs {
 
     async create(job) {
       const parsed = parseRecord(jobSchema, `job ${job.id}`, job);
-      let stored = parsed;
-      let created = true;
+      // Indexes first: an entry without a job is skipped by lists, a job without an entry would never be seen by one.
+      await byTime.add(parsed.createdAt, parsed.id, {});
+      await byVm(parsed.vmId).add(parsed.createdAt, parsed.id, {});
+      if (parsed.status === 'running') await running.add(parsed.createdAt, parsed.id, {});
       try {
         await records.create(PARTITION, job.id, parsed);
+        return { created: true, job: parsed };
       } catch (error) {
         if (!isAppError(error, 'record.conflict')) throw error;
-        created = false;
-        stored = (await read(job.id)) ?? parsed;
+        return { created: false, job: (await read(job.id)) ?? parsed };
       }
-      // Behind the job, and again on a repeat: a crash in between is healed by the retry, an entry without a job never is.
-      await byTime.add(stored.createdAt, stored.id, {});
-      await byVm(stored.vmId).add(stored.createdAt, stored.id, {});
-      return { created, job: stored };
     },
 
     async update(jobId, change) {
@@ -95,12 +94,13 @@ export function createJobs(records: RecordStore, clock: Clock): Jobs {
         },
       );
       if (changed === undefined) throw notFound(jobId);
+      if (changed.status !== 'running') await running.remove(changed.createdAt, jobId);
       return changed;
     },
 
     async list({ status, vmId, limit, cursor }) {
       const items: Job[] = [];
-      const index = vmId === undefined ? byTime : byVm(vmId);
+      const index = vmId !== undefined ? byVm(vmId) : status === 'running' ? running : byTime;
       let scanned = 0;
       let last: string | undefined;
       for await (const entry of index.newestFirst(cursor)) {
@@ -109,7 +109,9 @@ export function createJobs(records: RecordStore, clock: Clock): Jobs {
         scanned += 1;
         last = entry.cursor;
         const job = await read(entry.key);
-        if (job && (status === undefined || job.status === status)) items.push(job);
+        // A create that was repeated, or was beaten to the id, left an entry at another time than the job's.
+        if (job === undefined || Date.parse(job.createdAt) !== entry.atMs) continue;
+        if (status === undefined || job.status === status) items.push(job);
       }
       return { items };
     },

@@ -7,15 +7,16 @@ import { parseRecord } from './parse-record';
 import type { RecordStore } from './record-store';
 import { createTimeIndex } from './time-index';
 
-/** What was read back from the store before the point was believed. */
+/** What was read back from the store before the point was believed. 'none': published, and not verified yet or in vain. */
 export const verificationSchema = z.strictObject({
-  level: z.enum(['structure', 'sample', 'full']),
-  verifiedAt: z.string(),
+  level: z.enum(['none', 'structure', 'sample', 'full']),
+  /** When it was done; absent for 'none'. */
+  verifiedAt: z.string().optional(),
   /** Packs that were found in the store with the recorded size. */
-  packs: z.number().int().min(0),
+  packs: z.number().int().min(0).optional(),
   /** Blocks that were decrypted and hashed again. */
-  sampledBlocks: z.number().int().min(0),
-  bytesRead: z.number().int().min(0),
+  sampledBlocks: z.number().int().min(0).optional(),
+  bytesRead: z.number().int().min(0).optional(),
 });
 export type Verification = z.infer<typeof verificationSchema>;
 

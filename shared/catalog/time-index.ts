@@ -14,6 +14,8 @@ import type { RecordStore } from './record-store';
 export interface IndexEntry {
   /** Goes on behind this entry when given to `newestFirst`. */
   readonly cursor: string;
+  /** Epoch ms of the time it was added under. */
+  readonly atMs: number;
   readonly key: string;
   readonly value: unknown;
 }
@@ -67,7 +69,7 @@ export function createTimeIndex(
         for await (const record of records.list(partitionOf(bucket))) {
           const match = ENTRY_ID.exec(record.id);
           if (record.id > after && match?.[2] !== undefined) {
-            yield { cursor: record.id, key: match[2], value: record.value };
+            yield { cursor: record.id, atMs: TIME_MAX_MS - Number(match[1]), key: match[2], value: record.value };
           }
         }
       }

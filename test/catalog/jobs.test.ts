@@ -22,6 +22,17 @@ describe('jobs', () => {
     expect((await jobs.list({ limit: 10 })).items).toHaveLength(1);
   });
 
+  test('a repeated create with a later time is listed once, and an ended job is no longer running', async () => {
+    const { jobs } = make();
+    await jobs.create(sampleJob('job-1'));
+    await jobs.create(sampleJob('job-1', { createdAt: day(1) }));
+    expect((await jobs.list({ limit: 10 })).items).toHaveLength(1);
+    expect((await jobs.list({ limit: 10, status: 'running' })).items).toHaveLength(1);
+    await jobs.update('job-1', (job) => ({ ...job, status: 'succeeded' }));
+    expect((await jobs.list({ limit: 10, status: 'running' })).items).toEqual([]);
+    expect((await jobs.list({ limit: 10, status: 'succeeded' })).items).toHaveLength(1);
+  });
+
   test('updates from many sides are all kept', async () => {
     const { jobs } = make();
     await jobs.create(sampleJob('job-1'));
