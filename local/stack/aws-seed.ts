@@ -1,0 +1,158 @@
+/**
+ * The simulated AWS account as a real one is set up: an OIDC provider that trusts the Azure tenant's issuer, a writer role
+ * that can write once and never read the data back or delete, a reader role that writes nothing but its own session
+ * records, and buckets whose own policies refuse overwriting and hiding whatever a role says.
+ * `{issuer}` and `{issuerHostPath}` are filled in by the simulator.
+ */
+export interface AwsNames {
+  readonly accountId: string;
+  readonly region: string;
+  readonly audience: string;
+  /** `sub` of the managed identity's tokens: its object id. */
+  readonly subject: string;
+  readonly tenant: string;
+  readonly dataBucket: string;
+  readonly controlBucket: string;
+}
+
+export const roleNames = { writer: 'blockferry-writer', reader: 'blockferry-reader' } as const;
+
+export const roleArn = (accountId: string, role: keyof typeof roleNames): string =>
+  `arn:aws:iam::${accountId}:role/${roleNames[role]}`;
+
+interface Statement {
+  readonly Sid: string;
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: string | readonly string[];
+  readonly Resource: string | readonly string[];
+  readonly Principal?: '*' | Readonly<Record<string, string>>;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+const VERSION = '2012-10-17';
+
+export function awsSeed(names: AwsNames) {
+  return {
+    accountId: names.accountId,
+    region: names.region,
+    oidcProviders: [{ url: '{issuer}', audiences: [names.audience] }],
+    roles: [
+      { name: roleNames.writer, trust: trust(names), policy: policy(writerRights(names)), maxSessionSeconds: 3600 },
+      { name: roleNames.reader, trust: trust(names), policy: policy(readerRights(names)), maxSessionSeconds: 3600 },
+    ],
+    buckets: [
+      { name: names.dataBucket, versioning: true, policy: policy(dataBucketRules(names.dataBucket)) },
+      { name: names.controlBucket, versioning: true, policy: policy([tlsOnly(names.controlBucket)]) },
+    ],
+  };
+}
+
+const policy = (statements: readonly Statement[]) => ({ Version: VERSION, Statement: statements });
+
+function trust(names: AwsNames) {
+  return {
+    Version: VERSION,
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { Federated: `arn:aws:iam::${names.accountId}:oidc-provider/{issuerHostPath}` },
+        Action: 'sts:AssumeRoleWithWebIdentity',
+        Condition: {
+          StringEquals: { '{issuerHostPath}:aud': names.audience, '{issuerHostPath}:sub': names.subject },
+        },
+      },
+    ],
+  };
+}
+
+function writerRights(names: AwsNames): Statement[] {
+  const data = (folder: string): string => `arn:aws:s3:::${names.dataBucket}/t/${names.tenant}/${folder}/*`;
+  return [
+    {
+      Sid: 'WriteOnce',
+      Effect: 'Allow',
+      Action: 's3:PutObject',
+      Resource: [data('u'), data('x'), data('m'), data('p')],
+      Condition: { Null: { 's3:if-none-match': 'false' } },
+    },
+    // Not u/: what was written cannot be read back by whoever steals these credentials.
+    { Sid: 'ReadMetadata', Effect: 'Allow', Action: 's3:GetObject', Resource: [data('x'), data('m'), data('p')] },
+    listOwnPrefix(names, names.dataBucket),
+    ...ownSessions(names),
+  ];
+}
+
+function readerRights(names: AwsNames): Statement[] {
+  return [
+    {
+      Sid: 'ReadData',
+      Effect: 'Allow',
+      Action: ['s3:GetObject', 's3:GetObjectVersion'],
+      Resource: `arn:aws:s3:::${names.dataBucket}/t/${names.tenant}/*`,
+    },
+    listOwnPrefix(names, names.dataBucket),
+    ...ownSessions(names),
+  ];
+}
+
+function ownSessions(names: AwsNames): Statement[] {
+  return [
+    {
+      Sid: 'Sessions',
+      Effect: 'Allow',
+      Action: ['s3:GetObject', 's3:PutObject'],
+      Resource: `arn:aws:s3:::${names.controlBucket}/t/${names.tenant}/s/*`,
+    },
+    { ...listOwnPrefix(names, names.controlBucket), Sid: 'ListSessions' },
+  ];
+}
+
+function listOwnPrefix(names: AwsNames, bucket: string): Statement {
+  return {
+    Sid: 'ListData',
+    Effect: 'Allow',
+    Action: 's3:ListBucket',
+    Resource: `arn:aws:s3:::${bucket}`,
+    Condition: { StringLike: { 's3:prefix': `t/${names.tenant}/*` } },
+  };
+}
+
+function dataBucketRules(bucket: string): Statement[] {
+  const objects = `arn:aws:s3:::${bucket}/*`;
+  const deny = (Sid: string, Action: string | readonly string[], condition?: Statement['Condition']): Statement => ({
+    Sid,
+    Effect: 'Deny',
+    Principal: '*',
+    Action,
+    Resource: objects,
+    ...(condition === undefined ? {} : { Condition: condition }),
+  });
+  return [
+    deny('WriteOnce', 's3:PutObject', {
+      Null: { 's3:if-none-match': 'true' },
+      Bool: { 's3:ObjectCreationOperation': 'true' },
+    }),
+    deny('NoMarkers', 's3:DeleteObject'),
+    // No collector exists yet, so nobody deletes.
+    deny('OnlyCollectorDeletes', 's3:DeleteObjectVersion'),
+    deny('LockCap', 's3:PutObjectRetention', {
+      NumericGreaterThan: { 's3:object-lock-remaining-retention-days': '35' },
+    }),
+    deny('NoBypass', ['s3:BypassGovernanceRetention', 's3:PutObjectLegalHold']),
+    deny('NoSseC', 's3:PutObject', {
+      Null: { 's3:x-amz-server-side-encryption-customer-algorithm': 'false' },
+    }),
+    tlsOnly(bucket),
+  ];
+}
+
+function tlsOnly(bucket: string): Statement {
+  return {
+    Sid: 'TlsOnly',
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:*',
+    Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+    Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+  };
+}

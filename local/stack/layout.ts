@@ -1,0 +1,60 @@
+/** Where things are: in the checkout, in the build, and in the state directory of one stack. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+
+export interface BuildLayout {
+  /** The checkout: has package.json and host.json. */
+  readonly root: string;
+  /** Compiled output; child processes run from here. */
+  readonly dist: string;
+}
+
+/** Works from the compiled file and from the source (tests); these may name a build elsewhere. */
+export function findBuild(dist = process.env['BLOCKFERRY_TEST_DIST']): BuildLayout {
+  const root = ancestorWith('package.json', __dirname);
+  return {
+    root,
+    dist: dist ?? (__filename.endsWith('.js') ? path.resolve(__dirname, '..', '..') : path.join(root, 'dist')),
+  };
+}
+
+export interface StateLayout {
+  readonly state: string;
+  readonly azurite: string;
+  readonly cloud: string;
+  readonly host: string;
+  /** Process files and logs of data proxies (BLOCKFERRY_STATE_DIRECTORY). */
+  readonly proxies: string;
+  /** Image files that restores write (BLOCKFERRY_IMAGE_DIRECTORY). */
+  readonly restored: string;
+  /** Sample disks. */
+  readonly disks: string;
+  readonly logs: string;
+  readonly seedFile: string;
+  readonly portsFile: string;
+  readonly keyFile: string;
+}
+
+export function stateLayout(state: string): StateLayout {
+  const below = (name: string): string => path.join(state, name);
+  return {
+    state,
+    azurite: below('azurite'),
+    cloud: below('cloud'),
+    host: below('host'),
+    proxies: below('proxies'),
+    restored: below('restored'),
+    disks: below('disks'),
+    logs: below('logs'),
+    seedFile: below('seed.json'),
+    portsFile: below('ports.json'),
+    keyFile: below('tenant.key'),
+  };
+}
+
+function ancestorWith(file: string, start: string): string {
+  for (let folder = start; ; folder = path.dirname(folder)) {
+    if (existsSync(path.join(folder, file))) return folder;
+    if (path.dirname(folder) === folder) throw new Error(`no ${file} above ${start}`);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * `npm start`: the whole embedded stack with the sample VMs, until Ctrl-C.
+ * `npm run cloud`: Azurite and the cloud simulator alone on fixed ports, for a host of your own (`func start`).
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { chooseFileSystem } from '../images/file-systems';
+import { sampleMachines } from '../images/sample-machines';
+import { findBuild, stateLayout } from './layout';
+import { samplePorts } from './ports';
+import { ensureSampleVms } from './sample-vms';
+import { type Stack, type StackOptions, startStack } from './stack';
+import { aborted, listenForStop } from './until-stopped';
+
+const USAGE = 'usage: npm start -- [--state FOLDER]   or   npm run cloud -- [--state FOLDER]\n';
+/** Of the simulator in `npm run cloud`; as public as the sample settings that name it. */
+const SAMPLE_IDENTITY_HEADER = 'blockferry-sample-identity-header';
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+async function main(): Promise<number> {
+  const command = process.argv[2];
+  const given = parseCommandLine(process.argv.slice(3));
+  if ((command !== 'start' && command !== 'cloud') || given === undefined) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const wish = listenForStop();
+  const fallback = path.join(findBuild().root, '.blockferry', command);
+  const layout = stateLayout(path.resolve(given.state ?? fallback));
+  say(`state: ${layout.state}`);
+  const vms = await ensureSampleVms(chooseFileSystem(), layout.disks, sampleMachines());
+  const options: StackOptions = {
+    state: layout.state,
+    vms,
+    onEvent: (event) => say(`${event.name} ${event.kind} (${event.detail})`),
+  };
+  if (command === 'cloud') fixIdentityHeader(layout.cloud);
+  const stack = await startStack(command === 'start' ? options : { ...options, host: false, ports: samplePorts });
+  say(command === 'start' ? describeStart(stack) : describeCloud());
+  await aborted(wish.signal);
+  say('stopping');
+  const leftovers = await stack.stop();
+  for (const leftover of leftovers) process.stderr.write(`${leftover}\n`);
+  // Ctrl-C is how this is meant to end.
+  return leftovers.length > 0 ? 1 : wish.exitCode() === 130 ? 0 : wish.exitCode();
+}
+
+function parseCommandLine(args: readonly string[]): { readonly state?: string | undefined } | undefined {
+  try {
+    return parseArgs({ args: [...args], options: { state: { type: 'string' } } }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return undefined;
+  }
+}
+
+/** The simulator makes a random one when this file is missing; sample settings need one that is known beforehand. */
+function fixIdentityHeader(cloud: string): void {
+  const folder = path.join(cloud, 'identity');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'identity-header'), SAMPLE_IDENTITY_HEADER, { mode: 0o600 });
+}
+
+function describeStart(stack: Stack): string {
+  const { url = '', functionKey = '', masterKey = '' } = stack.api ?? {};
+  return [
+    '',
+    `API          ${url}/api`,
+    `  key        ${functionKey}      (header x-functions-key)`,
+    `  admin key  ${masterKey}      (for ${url}/admin)`,
+    `simulator    ${stack.cloud.control}      (control API; logs in ${stack.layout.logs})`,
+    '',
+    'Try:',
+    `  curl -H 'x-functions-key: ${functionKey}' ${url}/api/vms`,
+    '',
+    'Ctrl-C stops everything.',
+  ].join('\n');
+}
+
+function describeCloud(): string {
+  return [
+    '',
+    'Azurite and the cloud simulator are up on the ports that local.settings.sample.json names.',
+    'In another terminal:',
+    '  cp local.settings.sample.json local.settings.json',
+    '  func start',
+    '',
+    'Ctrl-C stops both.',
+  ].join('\n');
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);
