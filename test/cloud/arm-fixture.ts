@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { ComputeManagementClient } from '@azure/arm-compute';
 import { type AzureSide, startAzure } from '../../local/cloud/azure';
@@ -113,6 +114,7 @@ export async function startAzureFixture(options: FixtureOptions = {}): Promise<A
     },
     async restart() {
       await azure.close();
+      await sleep(20); // clients of this process notice that their kept connections are gone
       return startAzureFixture({ ...options, directory });
     },
     async close() {

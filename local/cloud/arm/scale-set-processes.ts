@@ -6,6 +6,9 @@ import type { Resource, ResourceStore } from './resource-store';
 import { capacityOf } from './scale-sets';
 
 const RESTART_MS = 1_000;
+/** The build's runner, or its source when the simulator itself runs from sources (Node strips the types). */
+const RUNNER = join(__dirname, `instance-runner${extname(__filename)}`);
+const NODE_OPTIONS = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', '--disable-warning=ExperimentalWarning'];
 
 interface Instance {
   readonly index: number;
@@ -69,7 +72,7 @@ export class ScaleSetProcesses {
   private start(scaleSet: Resource, instance: Instance): void {
     const { command = [], environment = {} } = scaleSet.state;
     const log = this.openLog(`${scaleSet.name}_${instance.index}.log`);
-    const child = spawn(process.execPath, [join(__dirname, `instance-runner${extname(__filename)}`), ...command], {
+    const child = spawn(process.execPath, [...NODE_OPTIONS, RUNNER, ...command], {
       stdio: ['pipe', log, log],
       env: { ...process.env, ...environment, BLOCKFERRY_INSTANCE: `${scaleSet.name}_${instance.index}` },
     });
