@@ -68,3 +68,11 @@ export interface DataProxyFleet {
   launch(region: string): Promise<void>;
   remove(region: string): Promise<void>;
 }
+
+/** Image files of restores, in the directory that the function app shares with the data proxies. */
+export interface ImageFiles {
+  /** The finished image gets its final name. Repeatable. */
+  finish(partialName: string, finalName: string): Promise<void>;
+  /** Fine when there is none. */
+  discard(partialName: string): Promise<void>;
+}

@@ -1,0 +1,32 @@
+/** What activities are given. Assembled in app/compose.ts; faked in unit tests. */
+import type { Clock } from '../base/clock';
+import type { Logger } from '../base/logger';
+import type { StoreRole } from '../blockstore/object-store';
+import type { Repository } from '../blockstore/repository';
+import type { Catalog } from '../catalog/catalog';
+import type { Compute, ImageFiles, TransferQueue } from './ports';
+
+export interface WorkflowSettings {
+  readonly tenant: string;
+  /** Resource group, in the VM's own subscription, that holds our snapshots and nothing else. */
+  readonly snapshotGroup: string;
+  readonly windowBytes: number;
+  readonly pollMs: number;
+  readonly stallMs: number;
+}
+
+export interface WorkflowDependencies {
+  readonly catalog: Catalog;
+  readonly compute: Compute;
+  readonly transfers: TransferQueue;
+  readonly images: ImageFiles;
+  readonly openRepository: (request: { role: StoreRole; tenant: string; sessionId: string }) => Promise<Repository>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: WorkflowSettings;
+}
+
+/** Tags on everything we make in Azure: the janitor deletes only what carries them and is recorded as ours. */
+export const jobTag = 'blockferry-job';
+export const tenantTag = 'blockferry-tenant';
+export const sourceTag = 'blockferry-source';

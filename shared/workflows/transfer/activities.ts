@@ -1,0 +1,87 @@
+/** Sending windows and looking at their facts. */
+import { listFinishedWindows } from '../../blockstore/window-facts';
+import { addStats, emptyStats, planWindows, type Transfer } from '../../model/transfer';
+import type { WorkflowDependencies } from '../dependencies';
+import { throwIfCanceled } from '../jobs';
+import type { TransferCheck, TransferDisk, TransferPlan } from './contracts';
+
+const windowKey = (lun: TransferDisk['lun'], index: number): string => `${lun}/${index}`;
+
+export function createTransferActivities(deps: WorkflowDependencies) {
+  const { catalog } = deps;
+
+  const finishedWindows = async (plan: TransferPlan) => {
+    const repository = await deps.openRepository({
+      role: plan.disks[0]?.work.kind === 'restore' ? 'reader' : 'writer',
+      tenant: plan.tenant,
+      sessionId: plan.jobId,
+    });
+    return listFinishedWindows(repository, plan.jobId);
+  };
+
+  return {
+    /** Sends what is not yet a fact. Repeating sends again; the data plane answers a second delivery with the fact. */
+    sendTransfers: async ({ plan }: { plan: TransferPlan }): Promise<{ sent: number }> => {
+      await throwIfCanceled(catalog, plan.jobId);
+      const done = new Set((await finishedWindows(plan)).map((window) => windowKey(window.lun, window.index)));
+      const transfers = plan.disks.flatMap((disk) =>
+        planWindows(disk.diskBytes, plan.windowBytes)
+          .filter((window) => !done.has(windowKey(disk.lun, window.index)))
+          .map((window) => transferOf(plan, disk, window)),
+      );
+      await deps.transfers.send(plan.region, transfers);
+      return { sent: transfers.length };
+    },
+
+    checkTransfers: async ({ plan }: { plan: TransferPlan }): Promise<TransferCheck> => {
+      await throwIfCanceled(catalog, plan.jobId);
+      const finished = await finishedWindows(plan);
+      const windowsTotal = plan.disks.reduce(
+        (sum, disk) => sum + planWindows(disk.diskBytes, plan.windowBytes).length,
+        0,
+      );
+      if (finished.length >= windowsTotal) {
+        // The facts are exact; what the proxies reported on the way were hints.
+        const stats = finished.map((window) => window.stats).reduce(addStats, emptyStats);
+        await catalog.jobs.update(plan.jobId, (job) => ({ ...job, stats }));
+        return { windowsDone: finished.length, windowsTotal, bytesSeen: 0 };
+      }
+      const progress = await catalog.jobs.progress(plan.jobId);
+      const done = new Set(finished.map((window) => windowKey(window.lun, window.index)));
+      // A window that failed once and succeeded later is a fact; only one that nobody tries again ends the job.
+      const failed = progress.windows.find(
+        (window) => window.failure?.retryable === false && !done.has(windowKey(window.lun, window.windowIndex)),
+      );
+      const check = {
+        windowsDone: finished.length,
+        windowsTotal,
+        bytesSeen: progress.stats.readBytes + progress.stats.zeroBytes + finished.length,
+      };
+      return failed
+        ? {
+            ...check,
+            failure: {
+              code: failed.failure?.code ?? 'internal',
+              message: failed.failure?.message ?? 'a window failed',
+            },
+          }
+        : check;
+    },
+  };
+}
+
+function transferOf(plan: TransferPlan, disk: TransferDisk, window: Transfer['window']): Transfer {
+  const { work } = disk;
+  const base = {
+    version: 1,
+    tenant: plan.tenant,
+    region: plan.region,
+    jobId: plan.jobId,
+    vmKey: plan.vmKey,
+    lun: disk.lun,
+    diskBytes: disk.diskBytes,
+    window,
+  } as const;
+  if (work.kind === 'restore') return { kind: 'restore', ...base, pointId: work.pointId, target: work.target };
+  return { kind: 'backup', ...base, snapshotId: work.snapshotId, ...(work.base ? { base: work.base } : {}) };
+}
