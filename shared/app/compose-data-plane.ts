@@ -1,0 +1,128 @@
+/** Who gets what, for the data plane: what a data proxy needs, wherever it runs. */
+
+import { createStoreAccess } from '../aws/store-access';
+import { createAzureCredential, createTokenProvider } from '../azure/credential';
+import { createDiskAccess } from '../azure/disk-access';
+import type { StorageConnection } from '../azure/storage-call';
+import { createTransferEvents } from '../azure/transfer-queue';
+import { type Clock, systemClock } from '../base/clock';
+import type { Logger } from '../base/logger';
+import type { StoreRole } from '../blockstore/object-store';
+import { openRepository, type Repository } from '../blockstore/repository';
+import type { TransferEvents } from '../dataproxy/ports';
+import { createTransferHandler, type TransferHandler } from '../dataproxy/transfer-handler';
+import { AppError } from '../model/errors';
+import type { Settings } from './config';
+import { createKeyFileSource } from './key-file';
+
+export interface RepositoryRequest {
+  readonly role: StoreRole;
+  readonly tenant: string;
+  readonly sessionId: string;
+}
+
+export interface Foundation {
+  readonly credential: ReturnType<typeof createAzureCredential>;
+  readonly queues: StorageConnection;
+  readonly tables: StorageConnection;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly openRepository: (request: RepositoryRequest) => Promise<Repository>;
+}
+
+/** Each needs some 150 MiB, and two keep two cores busy while the other waits for the network. */
+export const windowsAtATime = 2;
+
+/** Repositories kept open; each is a credential and some derived keys, so a few dozen cost nothing. */
+const repositoriesMax = 32;
+
+/** What both planes stand on: identity, storage, repository. */
+export function composeFoundation(settings: Settings, logger: Logger): Foundation {
+  const credential = createAzureCredential({ clientId: settings.BLOCKFERRY_IDENTITY_CLIENT_ID });
+  const stores = createStoreAccess({
+    region: settings.AWS_REGION,
+    endpoint: settings.AWS_ENDPOINT_URL,
+    webIdentityToken: createTokenProvider(credential, settings.BLOCKFERRY_AWS_AUDIENCE),
+    roles: { writer: settings.BLOCKFERRY_WRITER_ROLE_ARN, reader: settings.BLOCKFERRY_READER_ROLE_ARN },
+    dataBucket: settings.BLOCKFERRY_DATA_BUCKET,
+    controlBucket: settings.BLOCKFERRY_CONTROL_BUCKET,
+  });
+  const keys = createKeyFileSource(settings.BLOCKFERRY_KEY_FILE);
+  const open = new Map<string, Promise<Repository>>();
+  return {
+    credential,
+    queues: storageConnection(settings, settings.BLOCKFERRY_QUEUE_ENDPOINT, credential),
+    tables: storageConnection(settings, settings.BLOCKFERRY_TABLE_ENDPOINT, credential),
+    clock: systemClock,
+    logger,
+    openRepository: (request) => {
+      // A message names a tenant; only the one this app is configured for exists.
+      if (request.tenant !== settings.BLOCKFERRY_TENANT) {
+        throw new AppError('request.not-found', `tenant ${request.tenant} is not served by this app`);
+      }
+      const key = `${request.role}/${request.tenant}/${request.sessionId}`;
+      const known = open.get(key);
+      if (known) return known;
+      const opening = openRepository({
+        stores: stores.open(request),
+        tenant: request.tenant,
+        keys,
+        clock: systemClock,
+        logger,
+      });
+      open.set(key, opening);
+      for (const oldest of open.keys()) {
+        if (open.size <= repositoriesMax) break;
+        open.delete(oldest);
+      }
+      // A failed opening is not remembered: the next call tries again.
+      opening.catch(() => open.delete(key));
+      return opening;
+    },
+  };
+}
+
+export interface DataPlane {
+  readonly handle: TransferHandler;
+  readonly events: TransferEvents;
+  /** Ends the sockets. */
+  close(): Promise<void>;
+}
+
+export function composeDataPlane(settings: Settings, foundation: Foundation): DataPlane {
+  const { clock, logger } = foundation;
+  const disks = createDiskAccess({
+    credential: foundation.credential,
+    armEndpoint: settings.BLOCKFERRY_ARM_ENDPOINT,
+    armAudience: settings.BLOCKFERRY_ARM_AUDIENCE,
+    pollMs: settings.BLOCKFERRY_POLL_MS,
+  });
+  const events = createTransferEvents({
+    connection: foundation.queues,
+    onFailure: () => logger.warn('a progress report could not be sent; the facts are in the store'),
+  });
+  const handle = createTransferHandler({
+    access: disks,
+    openRepository: foundation.openRepository,
+    events,
+    clock,
+    logger,
+    imageDirectory: settings.BLOCKFERRY_IMAGE_DIRECTORY,
+    concurrency: windowsAtATime,
+  });
+  return {
+    handle,
+    events,
+    close: () => disks.close(),
+  };
+}
+
+/** A connection string wins: it is what the embedded stack has. `config.invalid` was thrown earlier when both are missing. */
+function storageConnection(
+  settings: Settings,
+  endpoint: string | undefined,
+  credential: Foundation['credential'],
+): StorageConnection {
+  const connectionString = settings.BLOCKFERRY_STORAGE_CONNECTION;
+  return connectionString === undefined ? { endpoint: endpoint ?? '', credential } : { connectionString };
+}

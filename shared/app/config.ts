@@ -1,0 +1,120 @@
+/**
+ * All settings, read once, checked together: the only file that reads process.env. A wrong setting is reported by name with
+ * its fix, all of them at once, before anything is started.
+ */
+import { z } from 'zod';
+import { AppError } from '../model/errors';
+import { regionSchema, tenantIdSchema } from '../model/ids';
+import { limits } from '../model/limits';
+
+const list = (item: z.ZodType<string, string>) =>
+  z
+    .string()
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .pipe(z.array(item).min(1));
+
+const integer = (fallback: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'a whole number')
+    .optional()
+    .transform((text) => (text === undefined ? fallback : Number(text)));
+
+const roleArn = z.string().regex(/^arn:aws[\w-]*:iam::\d{12}:role\/.+$/, 'the ARN of an IAM role');
+const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'an S3 bucket name');
+const armId = z.string().startsWith('/subscriptions/', 'an Azure resource id');
+
+/** The settings by name. `local.settings.sample.json` lists the same names; a test compares them. */
+export const settingsSchema = z.object({
+  BLOCKFERRY_TENANT: tenantIdSchema,
+  BLOCKFERRY_SUBSCRIPTIONS: list(z.uuid()),
+  BLOCKFERRY_REGIONS: list(regionSchema),
+  BLOCKFERRY_SNAPSHOT_GROUP: z.string().regex(/^[-\w.()]{1,90}$/, 'a resource group name'),
+  BLOCKFERRY_STORAGE_CONNECTION: z.string().min(1).optional(),
+  BLOCKFERRY_QUEUE_ENDPOINT: z.url().optional(),
+  BLOCKFERRY_TABLE_ENDPOINT: z.url().optional(),
+  BLOCKFERRY_ARM_ENDPOINT: z.url().default('https://management.azure.com'),
+  BLOCKFERRY_ARM_AUDIENCE: z.string().min(1).default('https://management.azure.com'),
+  BLOCKFERRY_IDENTITY_CLIENT_ID: z.uuid().optional(),
+  BLOCKFERRY_AWS_AUDIENCE: z.string().min(1),
+  AWS_REGION: z.string().min(1),
+  AWS_ENDPOINT_URL: z.url().optional(),
+  BLOCKFERRY_WRITER_ROLE_ARN: roleArn,
+  BLOCKFERRY_READER_ROLE_ARN: roleArn,
+  BLOCKFERRY_DATA_BUCKET: bucket,
+  BLOCKFERRY_CONTROL_BUCKET: bucket,
+  BLOCKFERRY_KEY_FILE: z.string().min(1),
+  BLOCKFERRY_FLEET: z.enum(['functions', 'scale-set', 'process']).default('functions'),
+  BLOCKFERRY_SCALE_SETS: z
+    .string()
+    .optional()
+    .transform((text) =>
+      (text ?? '')
+        .split(';')
+        .filter((part) => part !== '')
+        .map((part) => part.split('=')),
+    )
+    .pipe(z.array(z.tuple([regionSchema, armId]))),
+  BLOCKFERRY_STATE_DIRECTORY: z.string().min(1).optional(),
+  BLOCKFERRY_IMAGE_DIRECTORY: z.string().min(1).optional(),
+  BLOCKFERRY_WINDOW_BYTES: integer(limits.windowBytesDefault).refine(
+    (bytes) => bytes >= limits.leafBytes && bytes % limits.leafBytes === 0,
+    `a multiple of ${limits.leafBytes}`,
+  ),
+  BLOCKFERRY_POLL_MS: integer(10_000).refine((ms) => ms >= 100, 'at least 100'),
+  BLOCKFERRY_STALL_MS: integer(300_000).refine((ms) => ms >= 1000, 'at least 1000'),
+  /** How long a data proxy's message stays invisible unless renewed: after a crash another goes on this much later. */
+  BLOCKFERRY_LEASE_MS: integer(60_000).refine((ms) => ms >= 3000, 'at least 3000'),
+  BLOCKFERRY_PARENT_PID: integer(0),
+  BLOCKFERRY_REGION: regionSchema.optional(),
+});
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+/** Reads and checks the environment. `config.invalid` names every wrong setting. */
+export function loadSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const present = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = settingsSchema.safeParse(present);
+  const problems = parsed.success
+    ? combinations(parsed.data)
+    : parsed.error.issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`);
+  if (!parsed.success || problems.length > 0) {
+    throw new AppError(
+      'config.invalid',
+      `these settings are missing or wrong, see local.settings.sample.json: ${problems.join('; ')}`,
+    );
+  }
+  return Object.freeze(parsed.data);
+}
+
+/** Rules over more than one setting. */
+function combinations(settings: Settings): string[] {
+  const problems: string[] = [];
+  const endpoints =
+    settings.BLOCKFERRY_QUEUE_ENDPOINT !== undefined && settings.BLOCKFERRY_TABLE_ENDPOINT !== undefined;
+  if (settings.BLOCKFERRY_STORAGE_CONNECTION === undefined && !endpoints) {
+    problems.push(
+      'BLOCKFERRY_STORAGE_CONNECTION: give it, or both BLOCKFERRY_QUEUE_ENDPOINT and BLOCKFERRY_TABLE_ENDPOINT',
+    );
+  }
+  if (settings.BLOCKFERRY_FLEET === 'scale-set') {
+    const known = new Set(settings.BLOCKFERRY_SCALE_SETS.map(([region]) => region));
+    for (const region of settings.BLOCKFERRY_REGIONS) {
+      if (!known.has(region)) problems.push(`BLOCKFERRY_SCALE_SETS: no scale set for region ${region}`);
+    }
+  }
+  if (settings.BLOCKFERRY_FLEET === 'process' && settings.BLOCKFERRY_STATE_DIRECTORY === undefined) {
+    problems.push('BLOCKFERRY_STATE_DIRECTORY: needed by the fleet "process"');
+  }
+  return problems;
+}
+
+/** The whole environment, for a child process that runs the same code: a data proxy of the fleet "process". */
+export const processEnvironment = (): Readonly<Record<string, string | undefined>> => ({ ...process.env });

@@ -1,0 +1,140 @@
+/** The shape of the house, held by a machine. The table is the architecture: change it with a decision record. */
+import { folderOf, importsOf, sourceFiles, targetOf } from './imports';
+
+interface Rule {
+  /** Folders besides itself. */
+  readonly folders: readonly string[];
+  readonly packages: readonly RegExp[];
+}
+
+const node = /^node:/;
+const builtIn = (...names: string[]): RegExp => new RegExp(`^node:(${names.join('|')})$`);
+
+const rules: Readonly<Record<string, Rule>> = {
+  'shared/base': { folders: [], packages: [node] },
+  'shared/model': { folders: ['shared/base'], packages: [/^zod$/, builtIn('crypto')] },
+  'shared/format': {
+    folders: ['shared/model', 'shared/base'],
+    packages: [builtIn('crypto', 'zlib'), /^@napi-rs\/blake-hash$/, /^zod$/],
+  },
+  'shared/policy': { folders: ['shared/model', 'shared/base'], packages: [/^croner$/] },
+  'shared/blockstore': {
+    folders: ['shared/format', 'shared/model', 'shared/base'],
+    packages: [builtIn('crypto', 'worker_threads', 'path', 'os'), /^zod$/],
+  },
+  'shared/catalog': { folders: ['shared/model', 'shared/base'], packages: [/^zod$/, builtIn('crypto')] },
+  'shared/dataproxy': {
+    folders: ['shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
+    packages: [builtIn('crypto', 'worker_threads', 'path', 'os', 'fs', 'fs/promises')],
+  },
+  'shared/workflows': {
+    folders: ['shared/catalog', 'shared/policy', 'shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
+    packages: [],
+  },
+  'shared/api': {
+    folders: ['shared/workflows', 'shared/catalog', 'shared/policy', 'shared/model', 'shared/base'],
+    packages: [/^@azure\/functions$/, /^zod$/, builtIn('crypto')],
+  },
+  'shared/azure': {
+    folders: ['shared/dataproxy', 'shared/workflows', 'shared/catalog', 'shared/model', 'shared/base'],
+    packages: [/^@azure\//, /^undici$/, node],
+  },
+  'shared/aws': {
+    folders: ['shared/blockstore', 'shared/model', 'shared/base'],
+    packages: [/^@aws-sdk\//, /^@smithy\//, node],
+  },
+  'shared/app': {
+    folders: [
+      'shared/api',
+      'shared/aws',
+      'shared/azure',
+      'shared/base',
+      'shared/blockstore',
+      'shared/catalog',
+      'shared/dataproxy',
+      'shared/format',
+      'shared/model',
+      'shared/policy',
+      'shared/workflows',
+    ],
+    packages: [node, /^zod$/],
+  },
+  functions: {
+    folders: ['shared/app', 'shared/workflows', 'shared/api', 'shared/model'],
+    packages: [/^@azure\/functions$/, /^durable-functions$/],
+  },
+  // A simulator that shared code with what it tests would prove nothing.
+  local: { folders: ['shared/model', 'shared/base'], packages: [/./] },
+};
+
+/** Ports are interfaces: an adapter may know the one it implements, and nothing else of that folder. */
+const portFiles: Readonly<Record<string, readonly string[]>> = {
+  'shared/azure': ['shared/dataproxy/ports', 'shared/workflows/ports', 'shared/catalog/record-store'],
+  'shared/aws': ['shared/blockstore/object-store'],
+};
+
+const durableFile = /(\.orchestrator|\.entity|\/durable)\.ts$/;
+const files = sourceFiles(['functions', 'shared', 'local']);
+const product = files.filter((file) => !file.path.startsWith('local/'));
+const orchestrators = files.filter((file) => file.path.endsWith('.orchestrator.ts'));
+
+test.each(files.map((file) => [file.path, file] as const))('%s imports only what its folder may', (_path, file) => {
+  const folder = folderOf(file.path);
+  const rule = rules[folder];
+  expect(rule).toBeDefined();
+  const forbidden = importsOf(file).filter((name) => {
+    if (!name.startsWith('.')) {
+      if (folder === 'shared/workflows' && name === 'durable-functions') return !durableFile.test(file.path);
+      return !rule?.packages.some((pattern) => pattern.test(name));
+    }
+    const target = targetOf(file, name);
+    const to = folderOf(target);
+    if (to === folder) return false;
+    const ports = portFiles[folder];
+    if (ports && !['shared/model', 'shared/base'].includes(to)) return !ports.includes(target);
+    return !rule?.folders.includes(to);
+  });
+  expect(forbidden).toEqual([]);
+});
+
+test.each(orchestrators.map((file) => [file.path, file] as const))(
+  '%s is deterministic by construction',
+  (_path, file) => {
+    expect(importsOf(file).filter((name) => !name.startsWith('.') && name !== 'durable-functions')).toEqual([]);
+    expect(file.text).not.toMatch(
+      /Date\.now\(|new Date\(\)|Math\.random\(|randomUUID|process\.env|\bawait\b|setTimeout|\basync\b/,
+    );
+  },
+);
+
+test('there are orchestrators to check', () => {
+  expect(orchestrators.length).toBeGreaterThanOrEqual(4);
+});
+
+test.each(product.map((file) => [file.path, file] as const))('%s keeps the house rules', (path, file) => {
+  expect(file.text).not.toMatch(/export default|FIXME|TODO|XXX/);
+  if (path !== 'shared/app/config.ts') expect(file.text).not.toContain('process.env');
+  expect(file.text.split('\n').length).toBeLessThanOrEqual(300);
+  expect(path).toMatch(/^[a-z0-9./-]+$/);
+});
+
+test('no folder is called utils, common, helpers, types or services', () => {
+  expect(
+    files.filter((file) => /\/(utils|common|helpers|types|services)\//.test(file.path)).map((file) => file.path),
+  ).toEqual([]);
+});
+
+test('every file is reached from somewhere', () => {
+  const reached = new Set(
+    files.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => name.startsWith('.'))
+        .map((name) => targetOf(file, name)),
+    ),
+  );
+  const entries = /^functions\/[^/]+\.ts$|main\.ts$|-thread\.ts$|worker-process\.ts$/;
+  const orphans = files
+    .map((file) => file.path)
+    .filter((path) => !entries.test(path) && !reached.has(path.replace(/\.ts$/, '')));
+  expect(orphans).toEqual([]);
+});
