@@ -1,0 +1,154 @@
+/**
+ * The CPU work: hashing, compressing, sealing, and the way back. Pure functions of their input, as generators that yield
+ * between pieces of some milliseconds: a worker thread runs them through, the main thread breathes at each yield.
+ */
+import { assert } from '../base/assert';
+import { blockId, firstWrongBlock, idBytes, isZero } from '../format/block-id';
+import { frameError, openFrame, sealFrame } from '../format/frame';
+import { openPackTail, type PackFrame, type SealedFrame } from '../format/pack';
+import { type PackContext, packHeaderBytes, unitNameOf } from '../format/pack-header';
+import { AppError } from '../model/errors';
+
+/** Ids of consecutive blocks and which of them are zeros (their id stays empty). */
+export interface HashJob {
+  readonly kind: 'hash';
+  readonly idKey: Buffer;
+  readonly bytes: Buffer;
+  readonly blockBytes: number;
+}
+export interface HashResult {
+  /** 32 bytes a block. */
+  readonly ids: Buffer;
+  /** 1 where the block is all zeros. */
+  readonly zero: Buffer;
+  /** The input, handed back: its memory had moved to the worker. */
+  readonly bytes: Buffer;
+}
+
+export interface SealFrameJob {
+  readonly kind: 'seal-frame';
+  readonly context: PackContext;
+  readonly ordinal: number;
+  readonly ids: Buffer;
+  readonly bytes: Buffer;
+  readonly level: number;
+}
+
+/** Decodes a finished pack again and compares every block with the id that its source had. */
+export interface VerifyPackJob {
+  readonly kind: 'verify-pack';
+  readonly context: PackContext;
+  readonly idKey: Buffer;
+  readonly ids: Buffer;
+  readonly bytes: Buffer;
+  readonly tailBytes: number;
+}
+export interface VerifyPackResult {
+  readonly bytes: Buffer;
+}
+
+/** Opens consecutive frames and checks every block against its id. */
+export interface OpenFramesJob {
+  readonly kind: 'open-frames';
+  readonly context: PackContext;
+  readonly idKey: Buffer;
+  readonly frames: readonly PackFrame[];
+  /** Ids of the frames' blocks. */
+  readonly ids: Buffer;
+  /** Bytes of the pack from the first frame's start to the last one's end. */
+  readonly bytes: Buffer;
+}
+export interface OpenFramesResult {
+  /** Plaintext of each frame. */
+  readonly raw: readonly Buffer[];
+}
+
+export type ComputeJob = HashJob | SealFrameJob | VerifyPackJob | OpenFramesJob;
+export type ComputeResult = HashResult | SealedFrame | VerifyPackResult | OpenFramesResult;
+
+export function* runJob(job: ComputeJob): Generator<void, ComputeResult> {
+  switch (job.kind) {
+    case 'hash':
+      return yield* hash(job);
+    case 'seal-frame':
+      return sealFrame(job.context, job.ordinal, job.ids, job.bytes, job.level);
+    case 'verify-pack':
+      return yield* verifyPack(job);
+    case 'open-frames':
+      return yield* openFrames(job);
+  }
+}
+
+function* hash(job: HashJob): Generator<void, HashResult> {
+  const count = Math.ceil(job.bytes.length / job.blockBytes);
+  const ids = Buffer.from(new ArrayBuffer(count * idBytes));
+  const zero = Buffer.from(new ArrayBuffer(count));
+  for (let index = 0; index < count; index++) {
+    const block = job.bytes.subarray(index * job.blockBytes, (index + 1) * job.blockBytes);
+    if (isZero(block)) zero[index] = 1;
+    else blockId(job.idKey, block).copy(ids, index * idBytes);
+    if (index % 32 === 31) yield;
+  }
+  return { ids, zero, bytes: job.bytes };
+}
+
+function* verifyPack(job: VerifyPackJob): Generator<void, VerifyPackResult> {
+  const { context, bytes } = job;
+  const fail = (why: string): AppError =>
+    new AppError('pack.corrupt', `pack ${unitNameOf(context)} was not written: ${why}`, {
+      // The source is intact: the damage came about in this machine's memory, and another try makes another pack.
+      retryable: true,
+      context: { unit: unitNameOf(context) },
+    });
+  if (!bytes.subarray(0, packHeaderBytes).equals(context.header)) throw fail('its header changed after it was made');
+  const directory = openPackTail(context, bytes.subarray(bytes.length - job.tailBytes), bytes.length);
+  if (!directory.ids.equals(job.ids)) throw fail('its directory names other blocks than were read');
+  for (const frame of directory.frames) {
+    const ids = frameIds(directory.ids, frame, 0);
+    const opened = openFrame(context, frame.ordinal, frame, bytes.subarray(frame.start, frame.end));
+    const wrong = firstWrongBlock(job.idKey, ids, opened.raw, context.blockBytes);
+    if (wrong !== undefined || !opened.ids.equals(ids))
+      throw fail(`frame ${frame.ordinal} does not decode to its source`);
+    yield;
+  }
+  return { bytes };
+}
+
+function* openFrames(job: OpenFramesJob): Generator<void, OpenFramesResult> {
+  const { context, frames } = job;
+  const start = frames[0]?.start ?? 0;
+  const firstSlot = frames[0]?.firstSlot ?? 0;
+  const raw: Buffer[] = [];
+  for (const frame of frames) {
+    const ids = frameIds(job.ids, frame, firstSlot);
+    const opened = openFrame(context, frame.ordinal, frame, job.bytes.subarray(frame.start - start, frame.end - start));
+    if (!opened.ids.equals(ids)) {
+      throw frameError(
+        context,
+        frame.ordinal,
+        `frame ${frame.ordinal} of pack ${unitNameOf(context)} holds other blocks`,
+      );
+    }
+    const wrong = firstWrongBlock(job.idKey, ids, opened.raw, context.blockBytes);
+    if (wrong !== undefined) {
+      const slot = frame.firstSlot + wrong;
+      throw new AppError(
+        'block.corrupt',
+        `the block in slot ${slot} of pack ${unitNameOf(context)} is not what its id says`,
+        {
+          context: { unit: unitNameOf(context), slot },
+        },
+      );
+    }
+    raw.push(opened.raw);
+    yield;
+  }
+  return { raw };
+}
+
+function frameIds(ids: Buffer, frame: PackFrame, firstSlot: number): Buffer {
+  const start = (frame.firstSlot - firstSlot) * idBytes;
+  const slice = ids.subarray(start, start + frame.count * idBytes);
+  assert(slice.length === frame.count * idBytes, 'ids for every block of the frame');
+  return slice;
+}

@@ -1,0 +1,114 @@
+/**
+ * A repository: one tenant's prefix in the two buckets, with its keys. Everything in it is sealed and bound to its place, so
+ * the two helpers here are the only way in and out for all that is not a pack.
+ */
+import { randomBytes as secureRandomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock';
+import type { Logger } from '../base/logger';
+import { deriveKeys, type RepositoryKeys } from '../format/keys';
+import { type ObjectIdentity, openObject, requireSameKey, sealObject } from '../format/seal';
+import { digestOf, segmentPrefix, tenantPrefix } from '../format/store-keys';
+import { AppError } from '../model/errors';
+import type { KeySource, StorePair } from './object-store';
+
+export interface Repository {
+  readonly tenant: string;
+  readonly stores: StorePair;
+  readonly keys: RepositoryKeys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly randomBytes: (count: number) => Buffer;
+}
+
+export interface RepositoryOptions {
+  readonly stores: StorePair;
+  readonly tenant: string;
+  readonly keys: KeySource;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Cryptographically random bytes; given by simulations only. */
+  readonly random?: (count: number) => Buffer;
+}
+
+/**
+ * Derives the tenant's keys and holds them against what the repository already contains: `key.wrong` before anything could
+ * be written under another key. Costs one LIST and at most one small read.
+ */
+export async function openRepository(options: RepositoryOptions): Promise<Repository> {
+  const repository: Repository = {
+    tenant: options.tenant,
+    stores: options.stores,
+    keys: deriveKeys(await options.keys.rootKey(options.tenant), options.tenant),
+    clock: options.clock,
+    logger: options.logger,
+    randomBytes: options.random ?? secureRandomBytes,
+  };
+  for (const prefix of [segmentPrefix(options.tenant), `${tenantPrefix(options.tenant)}m/`]) {
+    for await (const { key, sizeBytes } of options.stores.data.list(prefix)) {
+      if (sizeBytes < 16) continue;
+      const { body } = await options.stores.data.get(key, { start: 0, end: 16 });
+      requireSameKey(repository.keys, key, body);
+      return repository;
+    }
+  }
+  return repository;
+}
+
+export type Bucket = keyof StorePair;
+
+export interface SealedBody {
+  readonly plaintext: Buffer;
+  readonly stored: Buffer;
+  readonly etag: string;
+}
+
+/** Reads and opens an object; with `digest` its stored bytes must be exactly the ones meant. `store.not-found` when gone. */
+export async function getSealed(
+  repository: Repository,
+  bucket: Bucket,
+  identity: ObjectIdentity,
+  options: { readonly signal?: AbortSignal | undefined; readonly digest?: string | undefined } = {},
+): Promise<SealedBody> {
+  const { body, etag } = await repository.stores[bucket].get(identity.key, signalOption(options.signal));
+  if (options.digest !== undefined && digestOf(body) !== options.digest) {
+    throw new AppError('manifest.corrupt', `${identity.key} is not the object that was published under this key`, {
+      context: { object: identity.key, kind: identity.kind },
+    });
+  }
+  return { plaintext: openObject(repository.keys, identity, body), stored: body, etag };
+}
+
+/**
+ * Seals and writes an object that must not exist. `written` is false when other content is there. Repeating it is safe: the
+ * same content counts as written, also when another version of zstd had made other bytes of it.
+ */
+export async function putSealedOnce(
+  repository: Repository,
+  bucket: Bucket,
+  identity: ObjectIdentity,
+  plaintext: Buffer,
+  signal?: AbortSignal,
+): Promise<{ readonly written: boolean; readonly stored: Buffer }> {
+  const sealed = sealObject(repository.keys, identity, plaintext);
+  const { outcome } = await repository.stores[bucket].putOnce(identity.key, sealed, signalOption(signal));
+  if (outcome === 'created') return { written: true, stored: sealed };
+  const there = await getSealed(repository, bucket, identity, { signal });
+  return { written: there.plaintext.equals(plaintext), stored: there.stored };
+}
+
+export const signalOption = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal ? { signal } : {});
+
+/** The same error with more said about where it struck: which disk, which block, which object. */
+export function located(error: unknown, context: Readonly<Record<string, string | number>>): unknown {
+  if (!(error instanceof AppError)) return error;
+  const where = Object.entries(context)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+  const bare = error.message.slice(error.code.length + 3);
+  return new AppError(error.code, `${bare} (${where})`, {
+    retryable: error.retryable,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    context: { ...error.context, ...context },
+    cause: error,
+  });
+}
