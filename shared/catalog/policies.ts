@@ -4,12 +4,14 @@ import type { Clock } from '../base/clock';
 import { AppError, isAppError } from '../model/errors';
 import { type Policy, policySchema } from '../model/policy';
 import { parseRecord } from './parse-record';
-import type { RecordStore } from './record-store';
+import type { RecordStore, StoredRecord } from './record-store';
 import { updateRecord } from './update-record';
 
 export interface StoredPolicy {
   readonly policy: Policy;
   readonly etag: string;
+  /** Since when this schedule is in force: slots before it are none of its business. */
+  readonly scheduledAt: string;
 }
 
 /** What one due slot, or the newest of several missed ones, led to. */
@@ -21,12 +23,14 @@ export const policyRunSchema = z.strictObject({
   started: z.number().int().min(0),
   /** VMs that already had a job under way. */
   running: z.number().int().min(0),
+  skippedCount: z.number().int().min(0),
+  /** The first of them. */
   skipped: z.array(z.strictObject({ vmId: z.string(), reason: z.string() })),
 });
 export type PolicyRun = z.infer<typeof policyRunSchema>;
 
 export const policyStateSchema = z.strictObject({
-  /** Slots up to this instant are dealt with, or lie before the schedule was set. */
+  /** Slots up to this instant are dealt with. */
   lastSlot: z.string().optional(),
   lastRun: policyRunSchema.optional(),
 });
@@ -51,34 +55,38 @@ export interface Policies {
 export const ABSENT = 'absent';
 const PARTITION = 'policies';
 const STATES = 'policy-states';
-const storedSchema = z.strictObject({ policy: policySchema, changedAt: z.string() });
+const storedSchema = z.strictObject({ policy: policySchema, changedAt: z.string(), scheduledAt: z.string() });
 
 export function createPolicies(records: RecordStore, clock: Clock): Policies {
-  const parse = (name: string, value: unknown): Policy => parseRecord(storedSchema, `policy ${name}`, value).policy;
+  const parse = (record: StoredRecord): StoredPolicy => {
+    const { policy, scheduledAt } = parseRecord(storedSchema, `policy ${record.id}`, record.value);
+    return { policy, scheduledAt, etag: record.etag };
+  };
   const parseState = (name: string) => (value: unknown) =>
     parseRecord(policyStateSchema, `the state of ${name}`, value);
 
   return {
     async read(name) {
       const record = await records.read(PARTITION, name);
-      return record && { policy: parse(name, record.value), etag: record.etag };
+      return record && parse(record);
     },
 
     async list() {
       const policies: StoredPolicy[] = [];
-      for await (const record of records.list(PARTITION)) {
-        policies.push({ policy: parse(record.id, record.value), etag: record.etag });
-      }
+      for await (const record of records.list(PARTITION)) policies.push(parse(record));
       return policies;
     },
 
     async put(policy, expected) {
-      const value = { policy, changedAt: new Date(clock.now()).toISOString() };
+      const changedAt = new Date(clock.now()).toISOString();
       for (let round = 1; ; round++) {
         const current = await records.read(PARTITION, policy.name);
         const asExpected =
           expected === undefined || (expected === ABSENT ? current === undefined : current?.etag === expected);
         if (!asExpected) throw new AppError('record.conflict', `policy ${policy.name} is not as expected`);
+        const before = current && parse(current);
+        const scheduledAt = before && sameTiming(before.policy, policy) ? before.scheduledAt : changedAt;
+        const value = { policy, changedAt, scheduledAt };
         try {
           return current === undefined
             ? { created: true, etag: await records.create(PARTITION, policy.name, value) }
@@ -114,4 +122,11 @@ export function createPolicies(records: RecordStore, clock: Clock): Policies {
       return state ?? {};
     },
   };
+}
+
+/** Switched on, or given another schedule, a policy starts afresh: what was due before is not made up for. */
+function sameTiming(a: Policy, b: Policy): boolean {
+  return (
+    a.enabled === b.enabled && a.schedule?.cron === b.schedule?.cron && a.schedule?.timeZone === b.schedule?.timeZone
+  );
 }

@@ -84,6 +84,9 @@ function entryId(at: string, key: string): { invertedMs: number; id: string } {
 }
 
 function parseCursor(cursor: string): string {
-  if (!ENTRY_ID.test(cursor)) throw new AppError('request.invalid', 'the cursor is not one that a list returned');
+  if (!ENTRY_ID.test(cursor))
+    throw new AppError('request.invalid', 'the cursor is not one that a list returned', {
+      context: { parameter: 'cursor' },
+    });
   return cursor;
 }

@@ -1,0 +1,53 @@
+/** HTTP as the use cases see it: small enough to be made by hand in a test, and fed by @azure/functions in production. */
+import type { HttpResponseInit } from '@azure/functions';
+import { AppError } from '../model/errors';
+
+/** What is used of a request. `HttpRequest` of @azure/functions fits. */
+export interface ApiRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: { get(name: string): string | null };
+  readonly query: URLSearchParams;
+  /** Route parameters, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON; absent for 204. */
+  readonly body?: unknown;
+}
+
+export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): ApiResponse => ({
+  status,
+  headers,
+  body,
+});
+
+/** 202 for a job that works from now on: where to look, and when to look first. */
+export const accepted = (jobId: string, body: unknown): ApiResponse =>
+  json(202, body, { location: `/api/jobs/${jobId}`, 'retry-after': '2' });
+
+/** Nothing of ours may be cached or taken for anything but what it says it is. */
+const fixedHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
+
+export function toHttp(response: ApiResponse): HttpResponseInit & { readonly status: number } {
+  const contentType = response.status >= 400 ? 'application/problem+json' : 'application/json';
+  const headers = { ...fixedHeaders, ...response.headers };
+  return response.body === undefined
+    ? { status: response.status, headers }
+    : {
+        status: response.status,
+        headers: { 'content-type': contentType, ...headers },
+        body: JSON.stringify(response.body),
+      };
+}
+
+/** A route's own parameter: absent only when routes and handlers disagree. */
+export function routeParameter(request: ApiRequest, name: string): string {
+  const value = request.params[name];
+  if (value === undefined) throw new AppError('request.invalid', `the route has no ${name}`);
+  return value;
+}

@@ -1,0 +1,63 @@
+/** Idempotency-Key on POSTs: same key and same request, same job; same key and another request, 422. */
+import { createHash } from 'node:crypto';
+import type { ApiDependencies } from './dependencies';
+import type { ApiRequest, ApiResponse } from './http';
+import { badRequest, ProblemError } from './problem';
+
+const KEY = /^[\x21-\x7e]{1,200}$/;
+
+/**
+ * Runs the effect, once per key as far as anyone can see. `run` gets a seed that is the same for each repetition of the request:
+ * ids made of it make a repetition after a crash a no-op. Without a key there is no seed. Only successes are kept as answers:
+ * a refused request may be sent again when its cause is gone.
+ */
+export async function idempotent(
+  deps: Pick<ApiDependencies, 'catalog'>,
+  request: ApiRequest,
+  body: unknown,
+  run: (seed: string | undefined) => Promise<ApiResponse>,
+): Promise<ApiResponse> {
+  const key = request.headers.get('idempotency-key');
+  if (key === null) return run(undefined);
+  if (!KEY.test(key)) {
+    throw badRequest('the idempotency key is not as it should be', [
+      { header: 'Idempotency-Key', message: '1 to 200 visible ASCII characters' },
+    ]);
+  }
+  const { idempotency } = deps.catalog;
+  const fingerprint = fingerprintOf(request, body);
+  const claim = await idempotency.claim(key, fingerprint);
+  if (claim.kind === 'mismatch') {
+    const detail = 'this Idempotency-Key was used for another request in the last 24 hours; use a new one';
+    throw new ProblemError({ status: 422, code: 'idempotency.mismatch', detail });
+  }
+  if (claim.kind === 'answered') {
+    return { ...claim.answer, headers: { ...claim.answer.headers, 'idempotent-replayed': 'true' } };
+  }
+  const response = await run(claim.seed);
+  if (response.status < 300) {
+    const { status, headers, body: answered } = response;
+    await idempotency.keep(key, fingerprint, { status, headers: { ...headers }, body: answered });
+  }
+  return response;
+}
+
+/** A job id that a repetition of the request makes again. `parts` tell apart the jobs of one request. */
+export function seededJobId(prefix: 'b' | 'r', seed: string, ...parts: readonly string[]): string {
+  return `${prefix}-${sha256([seed, ...parts].join('\n')).slice(0, 24)}`;
+}
+
+function fingerprintOf(request: ApiRequest, body: unknown): string {
+  return sha256(`${request.method} ${new URL(request.url).pathname}\n${canonical(body)}`);
+}
+
+/** The same for bodies that differ in white space or order of fields only. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value ?? null, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,97 @@
+/** POST /api/restores: disks of a restore point, into image files or new managed disks. Nothing that exists is written over. */
+import { z } from 'zod';
+import { parseArmId, pointIdSchema, regionSchema } from '../model/ids';
+import { diskInfoSchema, type Lun } from '../model/machine';
+import type { RestorePoint } from '../model/restore-point';
+import type { RestoreTarget } from '../workflows/restore/contracts';
+import { readBody } from './body';
+import type { ApiDependencies } from './dependencies';
+import { type ApiRequest, type ApiResponse, accepted, json } from './http';
+import { idempotent, seededJobId } from './idempotent';
+import { isServed } from './inventory';
+import { badRequest, notFound } from './problem';
+import { dryRunParameter, readQuery } from './query';
+import { findPoint } from './restore-points';
+
+const targetSchema = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('image') }),
+    z.strictObject({
+      kind: z.literal('disk'),
+      resourceGroup: z.string().regex(/^[-\w.()]{1,89}[-\w()]$|^[-\w()]$/, 'the name of a resource group'),
+      /** Azure takes 80 characters; LUN and job follow. */
+      namePrefix: z
+        .string()
+        .regex(/^[A-Za-z0-9][\w.-]{0,39}$/, 'letters, digits, ".", "_" and "-", at most 40')
+        .optional(),
+      subscription: z.uuid().toLowerCase().optional(),
+      region: regionSchema.optional(),
+    }),
+  ],
+  { error: "must have a kind: 'image' or 'disk'" },
+);
+
+const restoreBodySchema = z.strictObject({
+  pointId: pointIdSchema,
+  luns: z.array(diskInfoSchema.shape.lun, { error: "a list of 'os' and LUNs" }).min(1).max(65).optional(),
+  target: targetSchema,
+});
+type RestoreBody = z.output<typeof restoreBodySchema>;
+
+export async function startRestore(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
+  const { dryRun } = readQuery(request, { dryRun: dryRunParameter });
+  const body = await readBody(request, restoreBodySchema);
+  if (dryRun) {
+    const { point, luns, target } = await vetted(deps, body);
+    const disks = point.disks.filter(({ lun }) => luns.includes(lun)).map(({ lun, sizeBytes }) => ({ lun, sizeBytes }));
+    return json(200, { dryRun: true, pointId: point.id, vmName: point.machine.name, disks, target });
+  }
+  return idempotent(deps, request, body, async (seed) => {
+    const { point, luns, target } = await vetted(deps, body);
+    const { jobId } = await deps.jobs.startRestore({
+      point,
+      luns,
+      target,
+      ...(seed === undefined ? {} : { jobId: seededJobId('r', seed) }),
+    });
+    return accepted(jobId, { jobId, status: 'running' });
+  });
+}
+
+interface Vetted {
+  readonly point: RestorePoint;
+  readonly luns: readonly Lun[];
+  readonly target: RestoreTarget;
+}
+
+async function vetted(deps: ApiDependencies, body: RestoreBody): Promise<Vetted> {
+  const { point } = await findPoint(deps, body.pointId);
+  const target = targetOf(deps, body, point);
+  const has = new Set(point.disks.map(({ lun }) => lun));
+  const wrong = (body.luns ?? []).flatMap((lun, index) =>
+    has.has(lun) ? [] : [{ pointer: `/luns/${index}`, message: `the restore point has no disk ${lun}` }],
+  );
+  if (wrong.length > 0) throw badRequest('a disk to restore is not in the restore point', wrong);
+  return { point, luns: [...new Set(body.luns ?? has)], target };
+}
+
+/** Disks go next to the VM unless told otherwise; a VM's subscription may be gone, and then one must be named. */
+function targetOf(deps: ApiDependencies, { target }: RestoreBody, point: RestorePoint): RestoreTarget {
+  if (target.kind === 'image') return target;
+  const home = parseArmId(point.machine.id).subscription;
+  if (target.subscription === undefined && !isServed(deps, home)) {
+    const message = "name one: the VM's own subscription is not served any more";
+    throw badRequest('the target needs a subscription', [{ pointer: '/target/subscription', message }]);
+  }
+  const subscription = target.subscription ?? home;
+  if (!isServed(deps, subscription)) throw notFound('no such subscription in this installation');
+  const { kind, resourceGroup, namePrefix, region } = target;
+  return {
+    kind,
+    subscription,
+    resourceGroup,
+    ...(namePrefix === undefined ? {} : { namePrefix }),
+    ...(region === undefined ? {} : { region }),
+  };
+}

@@ -1,0 +1,136 @@
+/** The HTTP use cases without a host: requests by hand, jobs that only count their starts. */
+import { Buffer } from 'node:buffer';
+import type { ApiDependencies } from '../../shared/api/dependencies';
+import type { ApiRequest } from '../../shared/api/http';
+import { handleRequest, routes } from '../../shared/api/routes';
+import { silentLogger } from '../../shared/base/logger';
+import { createCatalog } from '../../shared/catalog/catalog';
+import { AppError } from '../../shared/model/errors';
+import { resourceKey, sameResource } from '../../shared/model/ids';
+import type { Machine } from '../../shared/model/machine';
+import type { StartBackupRequest, StartRestoreRequest } from '../../shared/workflows/jobs';
+import { manualClock } from './manual-clock';
+import { memoryRecordStore } from './memory-record-store';
+import { SUBSCRIPTION, sampleJob } from './samples';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape
+  readonly body: any;
+}
+
+export interface RequestOptions {
+  readonly body?: unknown;
+  /** Sent as it is. */
+  readonly text?: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export function apiHarness(machines: readonly Machine[]) {
+  const clock = manualClock();
+  const records = memoryRecordStore();
+  const catalog = createCatalog(records, clock);
+  const backups: StartBackupRequest[] = [];
+  const restores: StartRestoreRequest[] = [];
+  const logged: string[] = [];
+  let failure: AppError | undefined;
+  let counter = 0;
+
+  const deps: ApiDependencies = {
+    catalog,
+    clock,
+    subscriptions: [SUBSCRIPTION],
+    logger: {
+      ...silentLogger,
+      warn: (message) => logged.push(message),
+      error: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
+    },
+    compute: {
+      listMachines: async (subscription) => {
+        if (failure) throw failure;
+        return machines.filter((machine) => machine.id.includes(subscription));
+      },
+      getMachine: async (vmId) => machines.find((machine) => sameResource(machine.id, vmId)),
+    },
+    jobs: {
+      startBackup: async (request) => {
+        counter += 1;
+        const jobId = request.jobId ?? `b-test-${counter}`;
+        const lease = await catalog.leases.acquire(resourceKey(request.machine.id), jobId);
+        if (!lease.acquired) return { outcome: 'running', jobId: lease.holder };
+        const { id: vmId, name: vmName } = request.machine;
+        const { created } = await catalog.jobs.create(sampleJob(jobId, { vmId, vmName }));
+        if (created) backups.push(request);
+        return { outcome: 'started', jobId };
+      },
+      startRestore: async (request) => {
+        counter += 1;
+        const jobId = request.jobId ?? `r-test-${counter}`;
+        const { created } = await catalog.jobs.create(sampleJob(jobId, { kind: 'restore' }));
+        if (created) restores.push(request);
+        return { jobId };
+      },
+      cancel: async (jobId) => {
+        const job = await catalog.jobs.read(jobId);
+        if (!job) return 'unknown';
+        return job.status === 'running' ? 'requested' : 'ended';
+      },
+    },
+  };
+
+  async function call(method: string, target: string, options: RequestOptions = {}): Promise<Answer> {
+    const url = new URL(`http://localhost/api/${target}`);
+    const { route, params } = match(method, url.pathname.slice('/api/'.length));
+    const text = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+    const type = text === undefined ? {} : { 'content-type': 'application/json' };
+    const request: ApiRequest = {
+      method,
+      url: url.href,
+      headers: new Headers({ ...type, ...options.headers }),
+      query: url.searchParams,
+      params,
+      body: text === undefined ? null : chunks(typeof text === 'string' ? Buffer.from(text) : text),
+    };
+    const response = await handleRequest(route, request, deps, '11111111-0000-4000-8000-000000000000');
+    const body = typeof response.body === 'string' ? JSON.parse(response.body) : undefined;
+    return { status: response.status, headers: response.headers as Record<string, string>, body };
+  }
+
+  return {
+    call,
+    deps,
+    catalog,
+    clock,
+    records,
+    backups,
+    restores,
+    logged,
+    failListing: (error: AppError | undefined) => {
+      failure = error;
+    },
+  };
+}
+
+/** Routes as the host matches them. */
+function match(method: string, path: string) {
+  for (const route of routes) {
+    if (route.method !== method) continue;
+    const names: string[] = [];
+    const pattern = route.route.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => {
+      names.push(name);
+      return '([^/]+)';
+    });
+    const found = new RegExp(`^${pattern}$`).exec(path);
+    if (found) {
+      const values = found.slice(1).map((value) => decodeURIComponent(value));
+      return { route, params: Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])) };
+    }
+  }
+  throw new AppError('request.not-found', `no route for ${method} ${path}`);
+}
+
+/** In small pieces, as they come off a socket. */
+async function* chunks(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += 65_536) yield bytes.subarray(start, start + 65_536);
+}
