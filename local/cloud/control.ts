@@ -65,7 +65,7 @@ export function registerKitControl(context: CloudContext): void {
   let nextId = 1;
   registerControl('GET', '/faults', () => ({ faults: faults.list() }));
   registerControl('POST', '/faults', ({ body }) => {
-    const rules = parseControl(z.union([z.array(ruleSchema), ruleSchema.transform((rule) => [rule])]), body);
+    const rules = (Array.isArray(body) ? body : [body]).map((rule) => parseControl(ruleSchema, rule));
     const added = rules.map((rule): FaultRule => withoutUndefined({ ...rule, id: rule.id ?? `fault-${nextId++}` }));
     for (const rule of added) faults.add(rule);
     return { ids: added.map(({ id }) => id) };
