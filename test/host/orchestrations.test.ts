@@ -35,6 +35,15 @@ test('a failed activity fails its orchestration with the original message', asyn
   expect(status.output).toContain('told to fail: on purpose');
 });
 
+test('exception properties reach the orchestrator, and the parent of one that passes them on', async () => {
+  expect((await host.run('typedFailure')).output).toEqual({
+    errorType: 'DiskError',
+    errorMessage: '[disk.gone] the disk is gone',
+    properties: { code: 'disk.gone', retryable: false },
+  });
+  expect((await host.run('typedParent')).output).toEqual({ code: 'disk.gone', retryable: false });
+});
+
 test('retries heal, also inside Task.all, and ids stay right after them', async () => {
   const output = (await host.run('retrying', { key: 'heals', failures: 2, attempts: 4 })).output;
   expect(output).toEqual({ all: [3, 42, 3], after: 84 });
