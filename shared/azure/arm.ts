@@ -149,7 +149,7 @@ export class Arm {
             retryAfterMs: retryAfterMs(response.headers.get('retry-after'), this.clock.now()),
           });
         };
-        const hooks = { clock: this.clock, random: this.random, verdict: retryVerdict, ...signalOf(callSignal) };
+        const hooks = { clock: this.clock, random: this.random, verdict: shortWait, ...signalOf(callSignal) };
         return retry(this.rule, hooks, attempt);
       },
     };
@@ -166,6 +166,14 @@ export function computeIdOf(id: string, type: string): ArmId {
     );
   }
   return parsed;
+}
+
+/** A longer wait belongs to the orchestration's durable timers: the error carries it there. */
+const WAIT_MS_MAX = 30_000;
+
+function shortWait(error: unknown): boolean | number {
+  const verdict = retryVerdict(error);
+  return typeof verdict === 'number' && verdict > WAIT_MS_MAX ? false : verdict;
 }
 
 const signalOf = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal ? { signal } : {});

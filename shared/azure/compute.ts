@@ -2,6 +2,7 @@
 import type { Disk, VirtualMachine } from '@azure/arm-compute';
 import type { Compute } from '../workflows/ports';
 import { Arm, type ArmOptions } from './arm';
+import { createDiskAccess } from './disk-access';
 import { type DisksById, diskIdsOf, machineOf, sizeOf } from './machines';
 import {
   deleteSnapshot,
@@ -55,8 +56,24 @@ export function createCompute(options: ComputeOptions): Compute {
     deleteSnapshot: (snapshotId) => deleteSnapshot(arm, snapshotId),
     createUploadDisk: (request) => createUploadDisk(arm, settings.jobTag, request),
     finishUploadDisk: (diskId) => finishUploadDisk(arm, diskId),
-    discardUploadDisk: (diskId, jobId) => discardUploadDisk(arm, settings.jobTag, diskId, jobId),
+    discardUploadDisk: (diskId, jobId) =>
+      discardUploadDisk(arm, {
+        jobTag: settings.jobTag,
+        diskId,
+        jobId,
+        writeFooter: (id, bytes) => writeFooter(options, id, bytes),
+      }),
   };
+}
+
+async function writeFooter(options: ComputeOptions, diskId: string, diskBytes: number): Promise<void> {
+  const access = createDiskAccess(options);
+  try {
+    const writer = await access.openUpload({ diskId, diskBytes });
+    await writer.flush(AbortSignal.timeout(120_000));
+  } finally {
+    await access.close();
+  }
 }
 
 async function listVms(arm: Arm, subscription: string): Promise<VirtualMachine[]> {

@@ -160,7 +160,7 @@ const TRANSITIONS: Readonly<Record<State, Readonly<Record<string, State>>>> = {
 };
 
 function offsetOf(text: string | undefined): number {
-  const digits = text?.trim() ?? '';
+  const digits = text ?? '';
   const value = Number(digits);
   if (!/^\d{1,16}$/.test(digits) || value > limits.diskBytesMax * 2) throw new BadPageList('an offset is not a number');
   return value;

@@ -1,6 +1,6 @@
 /** Managed disks that restores make: created for upload, finished, or discarded. */
 import type { Disk } from '@azure/arm-compute';
-import { AppError } from '../model/errors';
+import { AppError, isAppError } from '../model/errors';
 import { limits, MIB } from '../model/limits';
 import type { DiskInfo } from '../model/machine';
 import type { Arm } from './arm';
@@ -70,14 +70,32 @@ export async function finishUploadDisk(arm: Arm, diskId: string): Promise<void> 
   await revoke(arm, diskId);
 }
 
+export interface DiscardRequest {
+  readonly jobTag: string;
+  readonly diskId: string;
+  readonly jobId: string;
+  /** Writes the footer of a disk of so many bytes: Azure may refuse to end an upload that has none. */
+  readonly writeFooter: (diskId: string, diskBytes: number) => Promise<void>;
+}
+
 /** Leaves alone what does not carry the job's tag, and what is attached to a VM. */
-export async function discardUploadDisk(arm: Arm, jobTag: string, diskId: string, jobId: string): Promise<void> {
+export async function discardUploadDisk(arm: Arm, request: DiscardRequest): Promise<void> {
+  const { diskId } = request;
   const disk = await findDisk(arm, diskId);
-  if (!disk || disk.tags?.[jobTag] !== jobId || disk.managedBy) return;
-  await unlessGone('disk.not-found', () => revoke(arm, diskId));
+  if (!disk || disk.tags?.[request.jobTag] !== request.jobId || disk.managedBy) return;
+  await unlessGone('disk.not-found', async () => {
+    try {
+      await revoke(arm, diskId);
+    } catch (error) {
+      const uploadBytes = disk.creationData?.uploadSizeBytes;
+      if (!isAppError(error, 'cloud.rejected') || uploadBytes === undefined) throw error;
+      await request.writeFooter(diskId, uploadBytes - limits.vhdFooterBytes);
+      await revoke(arm, diskId);
+    }
+  });
   await unlessGone('disk.not-found', () =>
     arm.onResource({ what: 'deleting disk', id: diskId, type: TYPE, meaning: NOT_FOUND }, (client, id, parameters) =>
-      client.disks.delete(id.resourceGroup, id.name, parameters).pollUntilDone(parameters),
+      client.disks.delete(id.resourceGroup, id.name, parameters).pollUntilDone({ abortSignal: parameters.abortSignal }),
     ),
   );
 }
