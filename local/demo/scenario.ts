@@ -10,6 +10,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SampleFileSystem } from '../images/file-system';
 import { SAMPLE_TAG } from '../images/sample-machines';
 import type { Stack } from '../stack/stack';
@@ -29,6 +30,8 @@ export interface Scenario extends Watching {
 }
 
 const POLICY = 'gold';
+/** More than a second, as slots are whole seconds. */
+const SLOT_MS = 1500;
 const LEFTOVER_WAIT_MS = 30_000;
 
 export async function runScenario(scenario: Scenario): Promise<DemoResult> {
@@ -38,13 +41,16 @@ export async function runScenario(scenario: Scenario): Promise<DemoResult> {
   reporter.step('Full backup: the timer finds the policy due');
   const vms = await api.vms();
   reporter.note(`${vms.length} VMs found: ${vms.map((vm) => `${vm.name} (${vm.region})`).join(', ')}`);
+  // A policy is not due for slots before it was made: this one is due in a moment.
+  const slot = new Date(Date.now() + SLOT_MS);
   await api.putPolicy(POLICY, {
     include: { tags: [{ tag: SAMPLE_TAG.name, value: SAMPLE_TAG.value }] },
-    schedule: { cron: dueNow(new Date()), timeZone: 'UTC' },
+    schedule: { cron: dueAt(slot), timeZone: 'UTC' },
     retention: { keepLast: 30 },
   });
   rounds.push(
     await round(scenario, 'full backup', async () => {
+      await sleep(Math.max(0, slot.getTime() - Date.now()), undefined, { signal: scenario.signal });
       await api.runTimer('scheduler');
       return awaitStarted(scenario, scenario.machines.length, new Set());
     }),
@@ -158,7 +164,7 @@ async function compareManaged(
   return comparisons;
 }
 
-/** A slot in the running minute, and then not again before tomorrow: the timer itself must start nothing more. */
-function dueNow(now: Date): string {
-  return `0 ${now.getUTCMinutes()} ${now.getUTCHours()} * * *`;
+/** A slot at this second, and then not again before tomorrow: the timer itself must start nothing more. */
+function dueAt(slot: Date): string {
+  return `${slot.getUTCSeconds()} ${slot.getUTCMinutes()} ${slot.getUTCHours()} * * *`;
 }
