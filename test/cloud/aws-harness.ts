@@ -18,6 +18,10 @@ export const ACCOUNT_ID = '111122223333';
 export const REGION = 'eu-central-1';
 export const ADMIN = { accessKeyId: 'AKIATESTADMIN0000001', secretAccessKey: 'test/secret+of/the/admin' };
 
+/** The SDK warns on the console about streams that it cannot repeat, which is what some tests want. */
+const ignore = (): void => undefined;
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
 export interface AwsHarness {
   readonly endpoint: string;
   readonly context: CloudContext;
@@ -60,7 +64,10 @@ export async function startAws(seed: Partial<AwsSeed> = {}): Promise<AwsHarness>
     const service = createAwsService(context, full, issuer);
     return { listener: await listen(service, context, { port }), closeService: () => service.close() };
   };
-  let running = await open(0);
+  let running = await open(0).catch((error: unknown) => {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  });
   const { port } = running.listener;
   const endpoint = `http://127.0.0.1:${port}`;
   const clients: Array<{ destroy(): void }> = [];
@@ -70,7 +77,15 @@ export async function startAws(seed: Partial<AwsSeed> = {}): Promise<AwsHarness>
   };
   const client = (config: S3ClientConfig = {}): S3Client =>
     track(
-      new S3Client({ endpoint, region: REGION, forcePathStyle: true, credentials: ADMIN, maxAttempts: 1, ...config }),
+      new S3Client({
+        logger: SILENT,
+        endpoint,
+        region: REGION,
+        forcePathStyle: true,
+        credentials: ADMIN,
+        maxAttempts: 1,
+        ...config,
+      }),
     );
   const stop = async (): Promise<void> => {
     await running.listener.close();

@@ -39,7 +39,7 @@ export function s3Objects(fixture: () => S3Fixture): void {
     test('an empty object is an object', async () => {
       const { client, plain: Bucket } = fixture();
       const Key = uniqueKey('empty');
-      await client.send(new PutObjectCommand({ Bucket, Key, Body: '' }));
+      await client.send(new PutObjectCommand({ Bucket, Key, Body: Buffer.alloc(0) }));
       expect((await readBytes(client, { Bucket, Key })).length).toBe(0);
     });
 

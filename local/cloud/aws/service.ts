@@ -14,7 +14,7 @@ import { handleSts, isStsRequest, stsErrorXml, stsOperationOf } from './sts/sts'
 import { codeOfStatus } from './wire/aws-error';
 import { s3AddressOf } from './wire/s3-address';
 
-/** Throws PolicyError when a policy of the seed is not understood. */
+/** Throws when the seed is not usable, naming each wrong field. */
 export function createAwsService(context: CloudContext, seed: AwsSeed, issuer: Issuer): CloudService {
   const directory = join(context.stateDirectory, 'aws');
   const resolved = resolveSeed(seed, issuer);

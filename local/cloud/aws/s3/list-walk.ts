@@ -3,6 +3,9 @@
 /** Sorts behind every key that begins with the text before it. */
 const BEHIND_ALL = '\u{10ffff}';
 
+/** With a delimiter each common prefix ends a batch early, so that large ones would be read in vain. */
+const DELIMITED_BATCH_COUNT = 32;
+
 export interface Walk<Item, Cursor> {
   readonly prefix: string;
   readonly delimiter: string | undefined;
@@ -31,8 +34,9 @@ export function walkKeys<Item, Cursor>(walk: Walk<Item, Cursor>): WalkResult<Ite
   let last: WalkResult<Item>['last'];
   let cursor: Cursor | undefined = walk.start;
   const page = (isTruncated: boolean): WalkResult<Item> => ({ items, commonPrefixes, isTruncated, last });
+  const batchCount = walk.delimiter === undefined ? walk.limit + 1 : DELIMITED_BATCH_COUNT;
   while (cursor !== undefined) {
-    const batch: ReturnType<typeof walk.fetch> = walk.fetch(cursor, walk.limit + 1);
+    const batch: ReturnType<typeof walk.fetch> = walk.fetch(cursor, batchCount);
     cursor = batch.next;
     for (const item of batch.items) {
       const key = walk.keyOf(item);

@@ -1,7 +1,6 @@
 /** Opens the S3 state of a directory and creates the buckets of the seed that are missing. */
 import { join } from 'node:path';
 import type { Account } from '../iam/account';
-import { parsePolicy } from '../iam/policy-document';
 import type { BucketSeed } from '../seed';
 import { bucketsIn } from './buckets';
 import type { S3State } from './call';
@@ -39,7 +38,6 @@ export function openS3State(options: S3StateOptions): S3State {
 function seedBucket(state: S3State, seed: BucketSeed, nowMs: number): void {
   const { buckets, database, account } = state;
   if (buckets.get(seed.name) !== undefined) return;
-  if (seed.policy !== undefined) parsePolicy(seed.policy, 'resource'); // a bad seed fails here and not with the first request
   const objectLock = seed.objectLockDays !== undefined;
   const days = seed.objectLockDays ?? 0;
   database.transaction(() => {
