@@ -10,7 +10,7 @@ export interface ProgressView {
   readonly percent: number;
   readonly windowsTotal: number;
   readonly windowsDone: number;
-  /** Of the last moments; 0 when the job has ended. */
+  /** Bytes read or written a second in the last moments; 0 when the job has ended. */
   readonly rateBytesPerSecond: number;
   /** null: unknown, or nothing more to wait for. */
   readonly etaSeconds: number | null;
@@ -40,7 +40,7 @@ export function viewOfEnded(job: Job, plan: JobPlan | undefined): JobView {
 export function viewOfRunning(job: Job, plan: JobPlan | undefined, progress: JobProgress): JobView {
   const bytesTotal = plan?.bytesTotal ?? 0;
   const bytesDone = Math.min(bytesTotal, progress.bytesDone);
-  const rate = progress.rateBytesPerSecond;
+  const pace = progress.paceBytesPerSecond;
   const bytesLeft = bytesTotal - bytesDone;
   return {
     ...job,
@@ -51,8 +51,8 @@ export function viewOfRunning(job: Job, plan: JobPlan | undefined, progress: Job
       percent: Math.min(99.9, percentOf(bytesDone, bytesTotal)),
       windowsTotal: plan?.windowsTotal ?? 0,
       windowsDone: progress.windowsDone,
-      rateBytesPerSecond: rate,
-      etaSeconds: rate > 0 && bytesLeft > 0 ? Math.ceil(bytesLeft / rate) : null,
+      rateBytesPerSecond: progress.rateBytesPerSecond,
+      etaSeconds: pace > 0 && bytesLeft > 0 ? Math.ceil(bytesLeft / pace) : null,
     },
   };
 }

@@ -51,11 +51,14 @@ export async function startDue(deps: ApiDependencies): Promise<DueReport> {
   return { runs, failed };
 }
 
+/** The timer ticks once a minute: who sets a policy for the running minute means this slot, not the one of tomorrow. */
+const GRACE_MS = 60_000;
+
 /** The slot to deal with now, as an ISO instant. */
 async function dueSlot(deps: ApiDependencies, { policy, scheduledAt }: StoredPolicy): Promise<string | undefined> {
   if (!policy.enabled || policy.schedule === undefined) return undefined;
   const slot = lastSlotAt(policy.schedule, deps.clock.now());
-  if (slot === undefined || slot.getTime() <= Date.parse(scheduledAt)) return undefined;
+  if (slot === undefined || slot.getTime() <= Date.parse(scheduledAt) - GRACE_MS) return undefined;
   const { lastSlot } = await deps.catalog.policies.readState(policy.name);
   return lastSlot !== undefined && slot.getTime() <= Date.parse(lastSlot) ? undefined : slot.toISOString();
 }

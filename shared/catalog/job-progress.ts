@@ -15,7 +15,14 @@ const SAMPLES_MAX = 8;
 /** The rate is that of this last while: long enough to be steady, short enough to show a stall. */
 const RATE_SPAN_MS = 20_000;
 
-const sampleSchema = z.strictObject({ at: z.number(), bytes: z.number().int().min(0) });
+const sampleSchema = z.strictObject({
+  at: z.number(),
+  /** How far the window was; see `positionOf`. */
+  position: z.number().int().min(0),
+  /** Bytes read from the snapshot, or written to the target. */
+  moved: z.number().int().min(0),
+});
+type Sample = z.infer<typeof sampleSchema>;
 
 export const windowRowSchema = z.strictObject({
   lun: diskInfoSchema.shape.lun,
@@ -24,7 +31,7 @@ export const windowRowSchema = z.strictObject({
   stats: transferStatsSchema,
   /** Epoch ms of the event that wrote this row. */
   at: z.number(),
-  /** Oldest first; bytes of the window behind us at that time. */
+  /** Oldest first. */
   samples: z.array(sampleSchema).max(SAMPLES_MAX),
   failure: z.strictObject({ code: z.string(), message: z.string(), retryable: z.boolean() }).optional(),
 });
@@ -35,7 +42,10 @@ export interface JobProgress {
   /** Bytes of the disks behind us, whether read, unchanged or zero. */
   readonly bytesDone: number;
   readonly windowsDone: number;
+  /** Bytes moved a second in the last moments. */
   readonly rateBytesPerSecond: number;
+  /** Bytes of the disks that came behind us a second: faster than the rate where little has changed. For the ETA. */
+  readonly paceBytesPerSecond: number;
   readonly windows: readonly WindowRow[];
 }
 
@@ -54,39 +64,53 @@ export function mergeWindow(current: WindowRow | undefined, event: TransferEvent
       failure: { code, message, retryable },
     };
   }
-  const sample = { at: base.at, bytes: event.stats.logicalBytes };
+  const state = event.kind === 'finished' ? 'done' : 'copying';
+  const sample = { at: base.at, position: positionOf(event.stats, state), moved: event.stats.readBytes };
   // A second proxy that starts the window over reports less than the first did: its samples begin a new series.
-  const series = (samples.at(-1)?.bytes ?? 0) > sample.bytes ? [] : samples;
+  const series = (samples.at(-1)?.moved ?? 0) > sample.moved ? [] : samples;
   return {
     ...base,
-    state: event.kind === 'finished' ? 'done' : 'copying',
+    state,
     stats: event.stats,
     samples: [...series, sample].slice(-SAMPLES_MAX),
   };
 }
 
-/** `nowMs`: wall time, for the rate; events carry wall times too. */
+/**
+ * Bytes of the window behind us. A backup knows at once what it need not read: all but the changed bytes. A restore reports no
+ * changed bytes: it writes or clears all of them.
+ */
+function positionOf(stats: TransferStats, state: WindowRow['state']): number {
+  if (state === 'done') return stats.logicalBytes;
+  if (stats.changedBytes === 0) return Math.min(stats.logicalBytes, stats.readBytes + stats.zeroBytes);
+  const left = Math.max(0, stats.changedBytes - (stats.readBytes - stats.auditBytes));
+  return Math.max(0, stats.logicalBytes - left);
+}
+
+/** `nowMs`: wall time, for the rates; events carry wall times too. */
 export function sumProgress(windows: readonly WindowRow[], nowMs: number): JobProgress {
   const since = nowMs - RATE_SPAN_MS;
-  const stats = windows.reduce((sum, row) => addStats(sum, row.stats), emptyStats);
   const firstAt = Math.max(since, Math.min(nowMs, ...windows.flatMap((row) => row.samples[0]?.at ?? [])));
-  const gained = windows.reduce((sum, row) => sum + gainedSince(row, since), 0);
   // Under a second the span says more about chance than about speed.
-  const spanMs = Math.max(1000, nowMs - firstAt);
+  const seconds = Math.max(1000, nowMs - firstAt) / 1000;
+  const gained = (of: (sample: Sample) => number): number =>
+    windows.reduce((sum, row) => sum + gainedSince(row, since, of), 0);
   return {
-    stats,
-    bytesDone: stats.logicalBytes,
+    stats: windows.reduce((sum, row) => addStats(sum, row.stats), emptyStats),
+    bytesDone: windows.reduce((sum, row) => sum + positionOf(row.stats, row.state), 0),
     windowsDone: windows.filter((row) => row.state === 'done').length,
-    rateBytesPerSecond: Math.round((gained * 1000) / spanMs),
+    rateBytesPerSecond: Math.round(gained((sample) => sample.moved) / seconds),
+    paceBytesPerSecond: Math.round(gained((sample) => sample.position) / seconds),
     windows,
   };
 }
 
-/** Bytes this window advanced after `since`. Its first sample starts from zero: the window began between the two. */
-function gainedSince(row: WindowRow, since: number): number {
+/** What this window gained after `since`. Its first sample starts from zero: the window began between the two. */
+function gainedSince(row: WindowRow, since: number, of: (sample: Sample) => number): number {
   const last = row.samples.at(-1);
   if (last === undefined || last.at <= since) return 0;
-  const before = row.samples.filter((sample) => sample.at <= since).at(-1);
-  const kept = row.samples.length === SAMPLES_MAX ? (row.samples[0]?.bytes ?? 0) : 0;
-  return Math.max(0, last.bytes - (before?.bytes ?? kept));
+  const earlier = row.samples.filter((sample) => sample.at <= since).at(-1);
+  // Older samples were dropped: the oldest one kept is the earliest we know.
+  const known = earlier ?? (row.samples.length === SAMPLES_MAX ? row.samples[0] : undefined);
+  return Math.max(0, of(last) - (known === undefined ? 0 : of(known)));
 }

@@ -101,16 +101,17 @@ describe('jobs', () => {
     await catalog.jobs.create(sampleJob('job-1', { phase: 'transferring' }));
     await catalog.jobs.setPlan('job-1', { bytesTotal: 4000, windowsTotal: 2 });
     clock.advance(10_000);
+    const stats = { ...emptyStats, logicalBytes: 4000, changedBytes: 4000 };
     const event = { kind: 'progress', jobId: 'job-1', lun: 'os', windowIndex: 0 } as const;
-    await catalog.jobs.putProgress({ ...event, stats: { ...emptyStats, logicalBytes: 1000 }, at: clock.now() - 2000 });
-    await catalog.jobs.putProgress({ ...event, stats: { ...emptyStats, logicalBytes: 3000 }, at: clock.now() });
+    await catalog.jobs.putProgress({ ...event, stats: { ...stats, readBytes: 1000 }, at: clock.now() - 2000 });
+    await catalog.jobs.putProgress({ ...event, stats: { ...stats, readBytes: 3000 }, at: clock.now() });
     const running = await call('GET', 'jobs/job-1');
     expect(running).toMatchObject({
       status: 200,
       body: {
         id: 'job-1',
         phase: 'transferring',
-        stats: { logicalBytes: 3000 },
+        stats: { readBytes: 3000 },
         progress: {
           bytesTotal: 4000,
           bytesDone: 3000,

@@ -40,6 +40,26 @@ describe('restore points', () => {
     expect((await call('GET', `restore-points/p-job-2?vmId=${encodeURIComponent(web.id)}`)).status).toBe(404);
   });
 
+  test('of one VM say why their policy keeps them, and which it would let go', async () => {
+    const { call, catalog } = await make();
+    await call('PUT', 'policies/nightly', { body: { include: {}, retention: { keepLast: 1 } } });
+    for (const [jobId, at, policy] of [
+      ['job-3', '2026-11-20T02:00:00.000Z', 'nightly'],
+      ['job-4', '2026-11-21T02:00:00.000Z', 'nightly'],
+      ['job-5', '2026-11-21T03:00:00.000Z', 'deleted'],
+    ] as const) {
+      await catalog.points.put({ ...samplePoint(jobId, at, web), policy }, sampleVerification(at));
+    }
+    const { body } = await call('GET', `restore-points?vmId=${encodeURIComponent(web.id)}`);
+    const reasons = body.items.map((point: { id: string; keepReason?: string | null }) => [point.id, point.keepReason]);
+    expect(reasons).toEqual([
+      ['p-job-1', undefined],
+      ['p-job-5', undefined],
+      ['p-job-4', 'last'],
+      ['p-job-3', null],
+    ]);
+  });
+
   test.each(['p-job-9', 'job-1', 'p-', '..%2f', 'P-JOB-1'])('%s is 404', async (id) => {
     const { call } = await make();
     expect((await call('GET', `restore-points/${id}`)).status).toBe(404);

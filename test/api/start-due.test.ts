@@ -7,9 +7,11 @@ const web = sampleMachine('web', { tags: { backup: 'yes' } });
 const db = sampleMachine('db', { tags: { backup: 'yes' } });
 const policy = { include: { tags: [{ tag: 'backup' }] }, schedule: { cron: '0 0 * * * *' } };
 const HOUR_MS = 3_600_000;
+const HALF_HOUR_MS = HOUR_MS / 2;
 
 async function make(body: object = policy) {
   const harness = apiHarness([web, db]);
+  harness.clock.advance(HALF_HOUR_MS);
   await harness.call('PUT', 'policies/hourly', { body });
   return harness;
 }
@@ -19,6 +21,15 @@ describe('due policies', () => {
     const { deps, backups } = await make();
     expect((await startDue(deps)).runs).toEqual([]);
     expect(backups).toEqual([]);
+  });
+
+  test('a policy set in the minute of its slot means this slot', async () => {
+    const { deps, clock, call, backups } = await make({ ...policy, schedule: { cron: '0 0 2 * * *' } });
+    clock.advance(HALF_HOUR_MS + 59_000);
+    await call('PUT', 'policies/hourly', { body: policy });
+    await startDue(deps);
+    await startDue(deps);
+    expect(backups).toHaveLength(2);
   });
 
   test('a slot starts one job per VM, once, however often the scheduler runs', async () => {

@@ -87,6 +87,7 @@ describe('jobs', () => {
 });
 
 describe('progress', () => {
+  const SPAN = 100_000_000;
   const event = (change: Partial<TransferEvent> & { bytes?: number }): TransferEvent => {
     const { bytes = 0, ...rest } = change;
     return {
@@ -94,7 +95,7 @@ describe('progress', () => {
       jobId: 'job-1',
       lun: 'os',
       windowIndex: 0,
-      stats: { ...emptyStats, logicalBytes: bytes, readBytes: bytes },
+      stats: { ...emptyStats, logicalBytes: SPAN, changedBytes: SPAN, readBytes: bytes },
       at: 0,
       ...rest,
     } as TransferEvent;
@@ -112,7 +113,7 @@ describe('progress', () => {
     ];
     for (const one of [...events, ...events.toReversed()]) await jobs.putProgress(one);
     const progress = await jobs.progress('job-1');
-    expect(progress).toMatchObject({ bytesDone: 340, windowsDone: 1, stats: { readBytes: 340 } });
+    expect(progress).toMatchObject({ bytesDone: SPAN + 40, windowsDone: 1, stats: { readBytes: 340 } });
     expect(progress.windows.map((row) => [row.lun, row.windowIndex, row.state])).toEqual([
       [1, 3, 'copying'],
       ['os', 0, 'done'],
@@ -139,7 +140,7 @@ describe('progress', () => {
     });
     await jobs.putProgress(event({ at: at + 2, bytes: 10 }));
     const [row] = (await jobs.progress('job-1')).windows;
-    expect(row).toMatchObject({ state: 'copying', samples: [{ bytes: 10 }] });
+    expect(row).toMatchObject({ state: 'copying', samples: [{ moved: 10 }] });
     expect(row).not.toHaveProperty('failure');
   });
 
@@ -149,9 +150,33 @@ describe('progress', () => {
       clock.advance(1000);
       await jobs.putProgress(event({ at: clock.now(), bytes: second * 1_000_000 }));
     }
-    expect((await jobs.progress('job-1')).rateBytesPerSecond).toBe(1_000_000);
+    expect(await jobs.progress('job-1')).toMatchObject({
+      rateBytesPerSecond: 1_000_000,
+      paceBytesPerSecond: 1_000_000,
+      bytesDone: 40_000_000,
+    });
     clock.advance(60_000);
     expect((await jobs.progress('job-1')).rateBytesPerSecond).toBe(0);
+  });
+
+  test('an incremental window has its unchanged bytes behind it at once, and its audit is no progress', async () => {
+    const { jobs, clock } = make();
+    clock.advance(1000);
+    const stats = { ...emptyStats, logicalBytes: 1000, changedBytes: 100, readBytes: 80, auditBytes: 20 };
+    await jobs.putProgress({ ...event({ at: clock.now() }), stats } as TransferEvent);
+    clock.advance(1000);
+    expect(await jobs.progress('job-1')).toMatchObject({
+      bytesDone: 960,
+      rateBytesPerSecond: 80,
+      paceBytesPerSecond: 960,
+    });
+  });
+
+  test('a restore has behind it what it wrote and what it cleared', async () => {
+    const { jobs } = make();
+    const stats = { ...emptyStats, logicalBytes: 1000, readBytes: 300, zeroBytes: 200 };
+    await jobs.putProgress({ ...event({}), stats } as TransferEvent);
+    expect((await jobs.progress('job-1')).bytesDone).toBe(500);
   });
 
   test('plan and progress of an unknown job are empty', async () => {
