@@ -60,7 +60,22 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
+  /**
+   * S3 answers 404 for a missing key only to callers who may list the whole bucket; ours may list their prefix, and get 403
+   * (AWS: GetObject, Permissions). So a refusal is looked into: a key that the list does not show is missing.
+   */
   async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
+    try {
+      return await this.read(key, options);
+    } catch (error) {
+      if (!isAppError(error, 'store.denied')) throw error;
+      const { objects } = await this.page(key, undefined, options);
+      if (objects.some((object) => object.key === key)) throw error;
+      throw new AppError('store.not-found', `there is no object ${key}`, { context: { object: key } });
+    }
+  }
+
+  private async read(key: string, options: GetOptions): Promise<ObjectBody> {
     const { start, end, signal } = options;
     assert(start === undefined || end === undefined || end > start, 'a range to read has at least one byte');
     const Range = start === undefined && end === undefined ? undefined : rangeHeader(start ?? 0, end);
@@ -173,7 +188,7 @@ export class S3ObjectStore implements ObjectStore {
       }
     }
     try {
-      const present = await this.get(key, options);
+      const present = await this.read(key, options);
       return { outcome: present.body.equals(body) ? 'created' : 'exists', etag: present.etag };
     } catch (error) {
       if (listed && isAppError(error, 'store.denied')) return { outcome: 'exists', etag: listed.etag };

@@ -25,11 +25,11 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const BY_ESCAPE = new Map(Object.entries(ESCAPES).map(([plain, escaped]) => [escaped, plain]));
 
 /** Sorts behind every character that an encoded key may hold. */
-export const BEHIND_ALL_KEYS = '~';
+export const BEHIND_ALL_KEYS = '\u00ff';
 
 export function encodeKey(key: string): string {
-  if (!/^[\x20-\x7d]{0,200}$/.test(key)) {
-    throw new AppError('request.invalid', 'a record key is made of at most 200 printable ASCII characters without "~"');
+  if (!/^[\x20-\x7e]{0,200}$/.test(key)) {
+    throw new AppError('request.invalid', 'a record key is made of at most 200 printable ASCII characters');
   }
   return key.replace(/[#$./>?[\\]/g, (character) => ESCAPES[character] ?? character);
 }
