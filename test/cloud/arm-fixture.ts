@@ -1,5 +1,5 @@
 /** The Azure side of the simulator in this process, with small disks, for the tests of its parts. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -99,9 +99,9 @@ export async function startAzureFixture(options: FixtureOptions = {}): Promise<A
     registerControl: routes.register,
   };
   const state = new SelfStateFile(context.stateDirectory);
+  reuseKeys(context.stateDirectory);
   const azure = await startAzure(context, { seed, seedDirectory: directory, state, ports: {} });
-  const ca = readFileSync(azure.caFile, 'utf8');
-  setDefaultCACertificates([...getCACertificates('default'), ca]);
+  keepKeys(context.stateDirectory);
   return {
     azure,
     context,
@@ -153,4 +153,19 @@ export function pattern(lengthBytes: number, seed: number): Buffer {
     bytes.writeUInt32LE(state >>> 0, at);
   }
   return bytes;
+}
+
+const KEY_FILES = ['ca.pem', 'ca-key.pem', 'identity/signing-key.pem'];
+const keys = new Map<string, Buffer>();
+
+/** To make RSA keys takes longer than most tests: the first simulator's serve the whole file. */
+function reuseKeys(stateDirectory: string): void {
+  mkdirSync(join(stateDirectory, 'identity'), { recursive: true });
+  for (const [name, bytes] of keys) writeFileSync(join(stateDirectory, name), bytes);
+}
+
+function keepKeys(stateDirectory: string): void {
+  if (keys.size > 0) return;
+  for (const name of KEY_FILES) keys.set(name, readFileSync(join(stateDirectory, name)));
+  setDefaultCACertificates([...getCACertificates('default'), String(keys.get('ca.pem'))]);
 }

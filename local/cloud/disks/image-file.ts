@@ -37,10 +37,13 @@ export async function importImage(volumes: VolumeStore, volumeId: string, file: 
     const { sizeBytes } = volumes.get(volumeId);
     if (lengthBytes > sizeBytes) throw new Error(`${file} has ${lengthBytes} bytes, the disk only ${sizeBytes}`);
     const result = { changedBytes: 0, clearedBytes: 0 };
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
     for (let start = 0; start < sizeBytes; start += CHUNK_BYTES) {
       const end = Math.min(start + CHUNK_BYTES, sizeBytes);
-      const wanted = Buffer.alloc(end - start);
-      readFully(image, wanted.subarray(0, Math.max(0, Math.min(end, lengthBytes) - start)), start);
+      const wanted = buffer.subarray(0, end - start);
+      const fromImage = Math.max(0, Math.min(end, lengthBytes) - start);
+      readFully(image, wanted.subarray(0, fromImage), start);
+      wanted.fill(0, fromImage);
       importChunk(volumes, volumeId, start, wanted, result);
       await nextTurn(); // other requests are served in between
     }
@@ -82,7 +85,10 @@ function importChunk(
   wanted: Buffer,
   result: { changedBytes: number; clearedBytes: number },
 ): void {
-  const present = volumes.read(volumes.get(volumeId), start, start + wanted.length);
+  const volume = volumes.get(volumeId);
+  const chunkEnd = start + wanted.length;
+  const isEmpty = volumes.allocated(volume, start, chunkEnd).next().done === true;
+  const present = isEmpty ? ZERO_CHUNK.subarray(0, wanted.length) : volumes.read(volume, start, chunkEnd);
   if (present.equals(wanted)) return;
   const kindOf = (at: number): 'same' | 'data' | 'zero' => {
     const page = wanted.subarray(at, at + PAGE_BYTES);
