@@ -1,4 +1,12 @@
-/** The AWS side of the simulator: S3 and STS on one port, plain http, told apart by the request. */
+/**
+ * The AWS side of the simulator: S3 and STS on one port, plain http, told apart by the request.
+ *
+ * Not emulated, and answered with 501 NotImplemented: ListObjects (v1), UploadPartCopy, ACLs, tags, encryption by KMS
+ * or customer keys, replication, notifications, archive classes, PolicyArns, and every STS action but two. Known
+ * differences: a lifecycle is stored and never executed; an object put without a checksum gets none (S3 would add
+ * CRC64NVME); PackedPolicySize is an estimate; everything belongs to one account in one region; changes of a bucket's
+ * configuration act at once.
+ */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Issuer } from '../kit/issuer';
