@@ -22,7 +22,7 @@ const accessesSchema = z.looseObject({ accesses: z.array(z.unknown()) });
 const disksSchema = z.looseObject({
   disks: z.array(z.looseObject({ id: z.string(), properties: z.looseObject({ diskState: z.string().optional() }) })),
 });
-const uploadsSchema = z.looseObject({ uploads: z.array(z.unknown()) });
+const uploadsSchema = z.array(z.unknown());
 const importSchema = z.looseObject({ changedBytes: z.number(), clearedBytes: z.number() });
 const tokenSchema = z.looseObject({ access_token: z.string() });
 
@@ -60,7 +60,7 @@ export class CloudClient {
   }
 
   async openUploads(): Promise<number> {
-    return uploadsSchema.parse(await this.control('GET', '/s3/uploads')).uploads.length;
+    return uploadsSchema.parse(await this.control('GET', '/s3/uploads')).length;
   }
 
   /** Slows every read of a disk down, so that there is time to kill something. */
