@@ -2,7 +2,7 @@
  * `node main.js --state DIR --seed FILE [--ports arm=0,disk=0,identity=0,aws=0,control=0] [--parent PID]`
  *
  * Prints one JSON line when everything listens. SIGTERM and SIGINT end it cleanly; with --parent it also ends when
- * that process is gone. Exit code 2: wrong arguments or seed.
+ * that process is gone. Exit code 2: it could not start (arguments, seed, a port that is taken).
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import type { PageRun } from '../../local/cloud/disks/layer-store';
+import type { PageRun } from '../../local/cloud/disks/pages';
 import { VOLUME_SCHEMA, VolumeStore } from '../../local/cloud/disks/volume-store';
 import { Database } from '../../local/cloud/kit/database';
 

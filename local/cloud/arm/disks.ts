@@ -4,6 +4,7 @@ import type { Volume } from '../disks/volume-store';
 import { ArmError, invalidParameter, notAllowed, notEmulated, resourceNotFound } from './arm-error';
 import { resourceId } from './arm-path';
 import { asNumber, asObject, asText, at, type Json } from './json';
+import { pick, requireLocation, skuOf } from './request-body';
 import type { Resource } from './resource-store';
 import { completionPercent } from './snapshots';
 import { type ArmHandler, type ArmWorld, gib, isoTime, newState, provisioningState, requireResource } from './world';
@@ -213,22 +214,4 @@ function updateDisk(world: ArmWorld, disk: Resource, body: Json): Resource {
 function replyWith(world: ArmWorld, disk: Resource) {
   const body = diskView(world, disk);
   return { status: 202, body, operation: { result: body } };
-}
-
-export function requireLocation(body: Json): string {
-  const location = asText(body['location']);
-  if (location === undefined || location === '') {
-    throw new ArmError(400, 'LocationRequired', 'The location property is required for this definition.');
-  }
-  return location.toLowerCase().replaceAll(' ', '');
-}
-
-export function skuOf(body: Json, fallback: string): Json {
-  const name = asText(at(body, 'sku', 'name')) ?? fallback;
-  return { name, tier: name.split('_')[0] };
-}
-
-/** The named properties that are there. */
-export function pick(value: Json, names: readonly string[]): Json {
-  return Object.fromEntries(names.filter((name) => value[name] !== undefined).map((name) => [name, value[name]]));
 }

@@ -1,8 +1,8 @@
 /** Restore point collections, and crash-consistent restore points: all disks of a VM at one instant. */
 import { ArmError, invalidParameter, notAllowed, notEmulated, resourceNotFound } from './arm-error';
 import { keyOf, resourceId } from './arm-path';
-import { pick, requireLocation } from './disks';
 import { asList, asObject, asText, at, type Json } from './json';
+import { pick, requireLocation } from './request-body';
 import type { Resource } from './resource-store';
 import { needsCopy } from './snapshots';
 import { type ArmHandler, type ArmWorld, isoTime, newState, provisioningState, requireResource } from './world';

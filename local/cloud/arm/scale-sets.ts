@@ -1,8 +1,8 @@
 /** Microsoft.Compute/virtualMachineScaleSets: seeded ones, of which only the capacity changes. */
 import { invalidParameter, notEmulated } from './arm-error';
 import { resourceId } from './arm-path';
-import { pick } from './disks';
 import { asNumber, asObject, at, type Json } from './json';
+import { pick } from './request-body';
 import type { Resource } from './resource-store';
 import { type ArmHandler, type ArmWorld, provisioningState, requireResource } from './world';
 

@@ -4,8 +4,8 @@
  */
 import { ArmError, invalidParameter, notAllowed, notEmulated, resourceNotFound } from './arm-error';
 import { keyOf, resourceId } from './arm-path';
-import { pick, requireLocation } from './disks';
 import { asObject, asText, at, type Json } from './json';
+import { pick, requireLocation } from './request-body';
 import type { Resource } from './resource-store';
 import { type ArmHandler, type ArmWorld, gib, isoTime, newState, provisioningState, requireResource } from './world';
 

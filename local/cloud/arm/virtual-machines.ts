@@ -1,8 +1,9 @@
 /** Microsoft.Compute/virtualMachines: what attaches disks; no guest runs in them. */
 import { ArmError, invalidParameter, notAllowed, notEmulated, resourceNotFound } from './arm-error';
 import { keyOf, resourceId } from './arm-path';
-import { diskState, pick, removeDisk, requireLocation } from './disks';
+import { diskState, removeDisk } from './disks';
 import { asList, asObject, asText, at, type Json } from './json';
+import { pick, requireLocation } from './request-body';
 import type { Resource, ResourceState } from './resource-store';
 import { type ArmHandler, type ArmWorld, gib, isoTime, newState, provisioningState, requireResource } from './world';
 

@@ -1,7 +1,7 @@
 /** Disk contents from and to image files: raw images, or fixed VHDs (whose footer is left out). */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CHUNK_BYTES, PAGE_BYTES } from './layer-store';
+import { CHUNK_BYTES, PAGE_BYTES } from './pages';
 import { FOOTER_BYTES, isFixedVhdFooter } from './vhd-footer';
 import type { VolumeStore } from './volume-store';
 

@@ -16,17 +16,10 @@
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from '../kit/database';
+import { ABSENT, CHUNK_BYTES, CHUNK_PAGES, CLEARED, DATA, PAGE_BYTES, type PageRun, pagesWithin } from './pages';
 
-export const PAGE_BYTES = 4096;
-/** Pages whose states are kept in one row: 16 MiB of disk. */
-const CHUNK_PAGES = 4096;
-export const CHUNK_BYTES = PAGE_BYTES * CHUNK_PAGES;
 /** Cached state rows, 4 KiB each. */
 const CACHED_CHUNKS_MAX = 4096;
-
-const ABSENT = 0;
-const DATA = 1;
-const CLEARED = 2;
 
 export const LAYER_SCHEMA = `
   CREATE TABLE IF NOT EXISTS layers (id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER);
@@ -35,13 +28,6 @@ export const LAYER_SCHEMA = `
     layer INTEGER NOT NULL, chunk INTEGER NOT NULL, states BLOB NOT NULL, PRIMARY KEY (layer, chunk)
   ) WITHOUT ROWID;
 `;
-
-/** Half-open [start, end) in bytes, page-aligned. */
-export interface PageRun {
-  readonly start: number;
-  readonly end: number;
-  readonly kind: 'data' | 'cleared';
-}
 
 export class LayerStore {
   private readonly states = new Map<string, Uint8Array | undefined>();
@@ -297,12 +283,4 @@ export class LayerStore {
     const known = new Set(this.database.all('SELECT id FROM layers').map((row) => `${Number(row['id'])}.layer`));
     for (const name of readdirSync(this.directory)) if (!known.has(name)) rmSync(join(this.directory, name));
   }
-}
-
-function pagesWithin(chunk: number, start: number, end: number): { readonly first: number; readonly last: number } {
-  const chunkAt = chunk * CHUNK_BYTES;
-  return {
-    first: Math.max(0, Math.floor((start - chunkAt) / PAGE_BYTES)),
-    last: Math.min(CHUNK_PAGES, Math.ceil((end - chunkAt) / PAGE_BYTES)),
-  };
 }

@@ -3,7 +3,7 @@
  * Inside, ranges are half-open.
  */
 import { BlobError } from './blob-error';
-import type { PageRun } from './layer-store';
+import type { PageRun } from './pages';
 
 /** Azure cuts a larger `maxresults` to this. */
 const RESULTS_MAX = 10_000;

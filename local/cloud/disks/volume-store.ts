@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../kit/database';
-import { LAYER_SCHEMA, LayerStore, type PageRun } from './layer-store';
+import { LAYER_SCHEMA, LayerStore } from './layer-store';
+import type { PageRun } from './pages';
 import { encodeFooter, FOOTER_BYTES } from './vhd-footer';
 
 export const VOLUME_SCHEMA = `${LAYER_SCHEMA}
