@@ -42,6 +42,7 @@ const PASSING = [
   'ConditionalRequestConflict',
   'OperationAborted',
   'IDPCommunicationError',
+  'IDPCommunicationErrorException',
 ];
 
 /** `what` names the operation and the object's key, nothing that came back. */
