@@ -46,12 +46,13 @@ async function openStack(): Promise<Target> {
   return { baseUrl: stack.api.url, functionKey: stack.api.functionKey };
 }
 
+backboneAcceptance(async () => (url === undefined ? openStack() : { baseUrl: url, functionKey: key ?? '' }), {
+  jobMsMax: Number(minutes ?? (url === undefined ? 2 : 60)) * 60_000,
+});
+
+// Behind the acceptance file, whose own clean-up still needs the stack.
 afterAll(async () => {
   const leftovers = await stack?.stop();
   if (state) rmSync(state, { recursive: true, force: true });
   expect(leftovers ?? []).toEqual([]);
 }, 60_000);
-
-backboneAcceptance(async () => (url === undefined ? openStack() : { baseUrl: url, functionKey: key ?? '' }), {
-  jobMsMax: Number(minutes ?? (url === undefined ? 2 : 60)) * 60_000,
-});
