@@ -69,7 +69,9 @@ async function launch(options: ProcessFleetOptions, region: string): Promise<voi
     logger.info('data proxy launched', { region, pid });
     return;
   }
+  const ended = once(child, 'exit');
   child.kill('SIGKILL'); // another process launched one in the meantime
+  await ended;
 }
 
 async function remove(options: ProcessFleetOptions, region: string): Promise<void> {

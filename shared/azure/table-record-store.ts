@@ -165,7 +165,7 @@ interface Entity {
   readonly partitionKey: string;
   readonly rowKey: string;
   readonly nonce: string;
-  readonly [part: string]: string;
+  readonly [part: string]: string | Uint8Array;
 }
 
 function etagOf(entity: Readonly<Record<string, unknown>>): string {
