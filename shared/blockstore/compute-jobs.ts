@@ -101,15 +101,20 @@ function* verifyPack(job: VerifyPackJob): Generator<void, VerifyPackResult> {
       context: { unit: unitNameOf(context) },
     });
   if (!bytes.subarray(0, packHeaderBytes).equals(context.header)) throw fail('its header changed after it was made');
-  const directory = openPackTail(context, bytes.subarray(bytes.length - job.tailBytes), bytes.length);
-  if (!directory.ids.equals(job.ids)) throw fail('its directory names other blocks than were read');
-  for (const frame of directory.frames) {
-    const ids = frameIds(directory.ids, frame, 0);
-    const opened = openFrame(context, frame.ordinal, frame, bytes.subarray(frame.start, frame.end));
-    const wrong = firstWrongBlock(job.idKey, ids, opened.raw, context.blockBytes);
-    if (wrong !== undefined || !opened.ids.equals(ids))
-      throw fail(`frame ${frame.ordinal} does not decode to its source`);
-    yield;
+  try {
+    const directory = openPackTail(context, bytes.subarray(bytes.length - job.tailBytes), bytes.length);
+    if (!directory.ids.equals(job.ids)) throw fail('its directory names other blocks than were read');
+    for (const frame of directory.frames) {
+      const ids = frameIds(directory.ids, frame, 0);
+      const opened = openFrame(context, frame.ordinal, frame, bytes.subarray(frame.start, frame.end));
+      const wrong = firstWrongBlock(job.idKey, ids, opened.raw, context.blockBytes);
+      if (wrong !== undefined || !opened.ids.equals(ids)) {
+        throw fail(`frame ${frame.ordinal} does not decode to its source`);
+      }
+      yield;
+    }
+  } catch (error) {
+    throw error instanceof AppError && !error.retryable ? fail('it does not decode') : error;
   }
   return { bytes };
 }

@@ -21,6 +21,7 @@ import {
 import { FakeAccess } from './fake-disk';
 import { manualClock } from './manual-clock';
 import { type MemoryStores, memoryStores } from './memory-object-store';
+import { SparseBytes } from './sparse-bytes';
 
 export const tenant = 'contoso';
 export const vmKey = resourceKey('/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm1');
@@ -44,7 +45,7 @@ export interface BackupBench {
   backup(jobId: string, disks: readonly DiskOf[], spanBytes?: number, handler?: TransferHandler): Promise<BackupRun>;
   publish(jobId: string, disks: readonly DiskOf[], stores?: StorePair, spanBytes?: number): Promise<RestorePoint>;
   /** The restored bytes of one disk. */
-  restore(jobId: string, point: RestorePoint, lun: Lun): Promise<Buffer>;
+  restore(jobId: string, point: RestorePoint, lun: Lun): Promise<SparseBytes>;
 }
 
 export interface BackupRun {
@@ -163,7 +164,7 @@ export function backupBench(stores = memoryStores(), access = new FakeAccess()):
       await openSession(await repository(), { sessionId: jobId, vmKey, kind: 'RESTORE' }, signal);
       const handler = bench.handler();
       await Promise.all(bench.restoreTransfers(jobId, point, lun).map((transfer) => handler(transfer, signal)));
-      return access.uploads.get(`${jobId}-${lun}`) ?? Buffer.alloc(0);
+      return access.uploads.get(`${jobId}-${lun}`) ?? new SparseBytes(0);
     },
   };
   return bench;
