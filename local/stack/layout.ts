@@ -11,7 +11,10 @@ export interface BuildLayout {
 
 /** Works from the compiled file and from the source (tests); these may name a build elsewhere. */
 export function findBuild(dist = process.env['BLOCKFERRY_TEST_DIST']): BuildLayout {
-  const root = ancestorWith('package.json', __dirname);
+  // A build elsewhere may bring its own package.json and host.json: then that is the app the host loads.
+  const own = dist === undefined ? undefined : path.dirname(path.resolve(dist));
+  const root =
+    own !== undefined && existsSync(path.join(own, 'package.json')) ? own : ancestorWith('package.json', __dirname);
   return {
     root,
     dist: dist ?? (__filename.endsWith('.js') ? path.resolve(__dirname, '..', '..') : path.join(root, 'dist')),

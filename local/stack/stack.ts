@@ -12,7 +12,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import path from 'node:path';
 import { awsSeed } from './aws-seed';
 import { type ChildEvent, SupervisedChild } from './child';
-import { findBuild, type StateLayout, stateLayout } from './layout';
+import { type FleetName, fleetSettings, scaleSetSeeds, writeInstanceSettings } from './fleets';
+import { type BuildLayout, findBuild, type StateLayout, stateLayout } from './layout';
 import { isListening, loadPorts, type Ports, portNames, requireFree } from './ports';
 import { endStackProcesses, findDataProxies, findStackProcesses, type StackProcess } from './processes';
 import { baseEnvironment, type CloudAddresses, productSettings, sampleTenant } from './settings';
@@ -27,6 +28,8 @@ export interface StackOptions {
   readonly ports?: Ports;
   /** false: Azurite and the simulator only. */
   readonly host?: boolean;
+  /** Who moves the data; child processes when absent. */
+  readonly fleet?: FleetName;
   /** More or other settings for the product. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly onEvent?: (event: ChildEvent) => void;
@@ -104,7 +107,7 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
   const program = (name: string): string => path.join(build.dist, 'local', name);
 
   writeSecrets(layout);
-  writeFileSync(layout.seedFile, JSON.stringify(seedOf(options.vms ?? []), null, 2));
+  writeFileSync(layout.seedFile, JSON.stringify(seedOf(options, build, layout), null, 2));
   const azuritePorts = [ports.blob, ports.queue, ports.table].map(String);
   const azurite = child('azurite', [program('stack/azurite-main.js'), layout.azurite, ...azuritePorts, parent], base);
   const cloudPorts = (['arm', 'disk', 'identity', 'aws', 'control'] as const).map((name) => `${name}=${ports[name]}`);
@@ -112,7 +115,9 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
   const simulator = child('cloud', [program('cloud/main.js'), ...cloudArgs, '--parent', parent], base);
   const [, ready] = await Promise.all([azurite.start(), simulator.start()]);
   const cloud = addressesOf(ready);
-  const settings = { ...productSettings(layout, ports, cloud), ...options.settings };
+  const fleet = options.fleet ?? 'process';
+  const settings = { ...productSettings(layout, ports, cloud), ...fleetSettings(fleet), ...options.settings };
+  if (fleet === 'scale-set') writeInstanceSettings(layout, settings);
   let api: Stack['api'];
   if (options.host !== false) {
     const args = ['--app', build.root, '--state', layout.host, '--port', String(ports.host), '--parent', parent];
@@ -176,15 +181,15 @@ function writeSecrets(layout: StateLayout): void {
   if (!existsSync(layout.keyFile)) writeFileSync(layout.keyFile, randomBytes(32), { mode: 0o600, flag: 'wx' });
 }
 
-function seedOf(vms: readonly unknown[]) {
+function seedOf(options: StackOptions, build: BuildLayout, layout: StateLayout) {
   const { subscription, snapshotGroup, regions } = sampleTenant;
   return {
     randomSeed: 'blockferry',
     tenantId: sampleTenant.tenantId,
     subscriptions: [subscription],
     resourceGroups: [snapshotGroup, 'restored'].map((name) => ({ subscription, name, location: regions[0] })),
-    vms,
-    scaleSets: [],
+    vms: options.vms ?? [],
+    scaleSets: scaleSetSeeds(options.fleet ?? 'process', build, layout),
     identities: [{ clientId: sampleTenant.clientId, objectId: sampleTenant.objectId, default: true }],
     aws: awsSeed({ ...sampleTenant, region: sampleTenant.awsRegion, subject: sampleTenant.objectId }),
   };
