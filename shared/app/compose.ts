@@ -6,7 +6,7 @@ import { createCompute } from '../azure/compute';
 import { createScaleSetFleet } from '../azure/scale-set-fleet';
 import { createTableRecordStore } from '../azure/table-record-store';
 import { createTransferQueue } from '../azure/transfer-queue';
-import { jsonLogger, type Logger } from '../base/logger';
+import { jsonLogger, type Logger, type LogLevel } from '../base/logger';
 import { type Catalog, createCatalog } from '../catalog/catalog';
 import { transferOnce } from '../dataproxy/transfer-once';
 import type { Transfer } from '../model/transfer';
@@ -51,7 +51,7 @@ export function composeApp(): Promise<App> {
 const transferDeadlineMs = 25 * 60_000;
 
 async function assemble(settings: Settings): Promise<App> {
-  const logger = jsonLogger((line) => process.stderr.write(line), Date.now);
+  const logger = jsonLogger(toHostLog, Date.now);
   const foundation = composeFoundation(settings, logger);
   const { clock } = foundation;
   const catalog = createCatalog(createTableRecordStore({ connection: foundation.tables }), clock);
@@ -106,6 +106,9 @@ async function assemble(settings: Settings): Promise<App> {
     },
   };
 }
+
+/** The Functions worker turns console lines into log entries of the same level. */
+const toHostLog = (line: string, level: LogLevel): void => console[level](line.trimEnd());
 
 const armOptions = (settings: Settings, foundation: Foundation) => ({
   credential: foundation.credential,

@@ -1,13 +1,10 @@
 /** Azure's description of VMs and disks, reduced to the model. Pure; `compute.ts` does the asking. */
 import type { Disk, VirtualMachine } from '@azure/arm-compute';
 import { GIB } from '../model/limits';
-import type { DiskInfo, Machine } from '../model/machine';
+import { type DiskInfo, type Machine, unsupportedSkus } from '../model/machine';
 
 type OsDisk = NonNullable<NonNullable<VirtualMachine['storageProfile']>['osDisk']>;
 type DataDisk = NonNullable<NonNullable<VirtualMachine['storageProfile']>['dataDisks']>[number];
-
-/** `sku` of a disk that has no managed disk behind it, so that policies refuse it by name instead of leaving it out unseen. */
-export const unsupportedSkus = { ephemeral: 'Ephemeral', unmanaged: 'Unmanaged', missing: 'Missing' } as const;
 
 /** Managed disks by lower-case id, as ARM ids compare. */
 export type DisksById = ReadonlyMap<string, Disk>;

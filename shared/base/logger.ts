@@ -1,3 +1,5 @@
+export type LogLevel = 'info' | 'warn' | 'error';
+
 /** Fields are ids, counts and codes. Never an SDK object: SDK errors carry SAS urls and tokens in their request fields. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -10,10 +12,10 @@ export interface Logger {
 export const silentLogger: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** JSON lines, one an entry, so that names with newlines or control characters cannot forge an entry. */
-export function jsonLogger(write: (line: string) => void, now: () => number): Logger {
+export function jsonLogger(write: (line: string, level: LogLevel) => void, now: () => number): Logger {
   const log =
-    (level: string) =>
+    (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void =>
-      write(`${JSON.stringify({ at: new Date(now()).toISOString(), level, message, ...fields })}\n`);
+      write(`${JSON.stringify({ at: new Date(now()).toISOString(), level, message, ...fields })}\n`, level);
   return { info: log('info'), warn: log('warn'), error: log('error') };
 }

@@ -1,6 +1,9 @@
 /** A VM and its disks as Azure describes them, reduced to what a restore needs. Shape of the recipe kept with each point. */
 import { z } from 'zod';
 
+/** `sku` of a disk that has no managed disk behind it, so that it is refused by name instead of left out unseen. */
+export const unsupportedSkus = { ephemeral: 'Ephemeral', unmanaged: 'Unmanaged', missing: 'Missing' } as const;
+
 export const diskInfoSchema = z.strictObject({
   /** 'os' or the LUN of a data disk. */
   lun: z.union([z.literal('os'), z.number().int().min(0).max(63)]),

@@ -73,7 +73,7 @@ export function activitiesOf(world: World) {
       world.session = 'committed';
       return { pointId: 'p-b-1', notes: [] };
     },
-    verifyPoint: () => ({ packs: 1, sampledBlocks: 1 }),
+    verifyPoint: () => ({ packs: 1, sampledBlocks: 1, bytesRead: 1 }),
     adoptPoint: () => {
       world.base = 'new';
       return null;

@@ -61,10 +61,10 @@ export function* backupJob(context: OrchestrationContext): Steps<JobEnd> {
     notes.push(...point.notes);
 
     yield* call(context, enterPhase, { jobId, phase: 'verifying' });
-    yield* call(context, verifyPoint, { jobId, vmKey: scope.vmKey, pointId: point.pointId });
+    const verified = yield* call(context, verifyPoint, { jobId, vmKey: scope.vmKey, pointId: point.pointId });
 
     yield* call(context, enterPhase, { jobId, phase: 'finishing' });
-    yield* call(context, adoptPoint, { scope, pointId: point.pointId });
+    yield* call(context, adoptPoint, { scope, pointId: point.pointId, verified });
     adopted = true;
   } catch (error) {
     failure = failureOf(error);

@@ -42,6 +42,13 @@ export interface BackupTransferPlan {
   readonly baseSnapshotIds: readonly string[];
 }
 
+/** What the verification looked at. */
+export interface VerifiedPoint {
+  readonly packs: number;
+  readonly sampledBlocks: number;
+  readonly bytesRead: number;
+}
+
 export interface JobEnd {
   readonly jobId: string;
   readonly status: 'succeeded' | 'failed' | 'canceled';
@@ -60,12 +67,11 @@ export const publishPoint = contract<
   { scope: BackupScope; input: BackupJobInput; prepared: BackupTransferPlan },
   { pointId: string; notes: string[] }
 >('publishPoint');
-export const verifyPoint = contract<
-  { jobId: string; vmKey: string; pointId: string },
-  { packs: number; sampledBlocks: number }
->('verifyPoint');
+export const verifyPoint = contract<{ jobId: string; vmKey: string; pointId: string }, VerifiedPoint>('verifyPoint');
 /** Makes the verified point the base of the next run: catalog, then bases. */
-export const adoptPoint = contract<{ scope: BackupScope; pointId: string }, null>('adoptPoint');
+export const adoptPoint = contract<{ scope: BackupScope; pointId: string; verified: VerifiedPoint }, null>(
+  'adoptPoint',
+);
 /** Fences the job's session, so that nothing of it can be published any more. */
 export const abandonSession = contract<{ jobId: string; vmKey: string }, { committed: boolean }>(
   'abandonSession',

@@ -1,6 +1,7 @@
 /** From usable snapshots to a verified restore point that the next run builds on. Each activity is safe to repeat. */
-import { publishRestorePoint } from '../../blockstore/publish';
+
 import { loadRestorePoint } from '../../blockstore/points';
+import { publishRestorePoint } from '../../blockstore/publish';
 import { abortSession, openSession } from '../../blockstore/session';
 import { verifyRestorePoint } from '../../blockstore/verify';
 import { AppError, isAppError } from '../../model/errors';
@@ -10,7 +11,7 @@ import { planWindows } from '../../model/transfer';
 import type { WorkflowDependencies } from '../dependencies';
 import { throwIfCanceled } from '../jobs';
 import type { TransferDisk } from '../transfer/contracts';
-import type { BackupJobInput, BackupScope, BackupTransferPlan } from './contracts';
+import type { BackupJobInput, BackupScope, BackupTransferPlan, VerifiedPoint } from './contracts';
 import { doubtAboutBase } from './lineage';
 
 const deadline = (): AbortSignal => AbortSignal.timeout(25 * 60_000);
@@ -132,13 +133,25 @@ export function createPointActivities(deps: WorkflowDependencies) {
         { vmKey: input.vmKey, pointId: input.pointId, sampleBlocks: limits.verifySampleBlocks, seed: input.jobId },
         deadline(),
       );
-      return { packs: report.packs, sampledBlocks: report.sampledBlocks };
+      return { packs: report.packs, sampledBlocks: report.sampledBlocks, bytesRead: report.bytesRead };
     },
 
     /** Catalog first, bases next: after a crash between them the old base is still a right one, and this runs again. */
-    adoptPoint: async ({ scope, pointId }: { scope: BackupScope; pointId: string }): Promise<null> => {
+    adoptPoint: async ({
+      scope,
+      pointId,
+      verified,
+    }: {
+      scope: BackupScope;
+      pointId: string;
+      verified: VerifiedPoint;
+    }): Promise<null> => {
       const point = await loadRestorePoint(await reader(scope.jobId), scope.vmKey, pointId);
-      await catalog.points.put(point, { level: 'sample', verifiedAt: new Date(clock.now()).toISOString() });
+      await catalog.points.put(point, {
+        level: 'sample',
+        verifiedAt: new Date(clock.now()).toISOString(),
+        ...verified,
+      });
       for (const disk of scope.disks) {
         const snapshot = await compute.getSnapshot(disk.snapshotId);
         if (snapshot.sourceUniqueId === undefined)
