@@ -132,7 +132,8 @@ test('every file is reached from somewhere', () => {
         .map((name) => targetOf(file, name)),
     ),
   );
-  const entries = /^functions\/[^/]+\.ts$|main\.ts$|-thread\.ts$|worker-process\.ts$/;
+  // Started as processes or threads of their own.
+  const entries = /^functions\/[^/]+\.ts$|main\.ts$|-thread\.ts$|worker-process\.ts$|-runner\.ts$/;
   const orphans = files
     .map((file) => file.path)
     .filter((path) => !entries.test(path) && !reached.has(path.replace(/\.ts$/, '')));
