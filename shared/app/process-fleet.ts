@@ -6,6 +6,7 @@
  *   <stateDirectory>/data-proxy-<region>.log   what it prints
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { link, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -110,7 +111,7 @@ async function start(options: ProcessFleetOptions, region: string): Promise<Chil
 
 /** Writes the pid file whole or not at all, and only when none of a living proxy is there. */
 async function claim(file: string, text: string): Promise<boolean> {
-  const draft = `${file}.${process.pid}.${Date.now()}`;
+  const draft = `${file}.${randomUUID()}`; // a name that two writers shared would let one change the other's linked file
   await writeFile(draft, text, { mode: 0o600 });
   try {
     for (;;) {

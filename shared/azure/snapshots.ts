@@ -1,7 +1,7 @@
 /** Snapshot calls of `Compute`, on customers' disks, in our own resource group. */
 import type { Snapshot } from '@azure/arm-compute';
 import { AppError, isAppError } from '../model/errors';
-import type { DiskInfo } from '../model/machine';
+import { type DiskInfo, unsupportedSkus } from '../model/machine';
 import type { SnapshotState } from '../workflows/ports';
 import type { Arm } from './arm';
 import { sizeOf } from './machines';
@@ -31,6 +31,12 @@ export async function startSnapshot(
     readonly tags: Readonly<Record<string, string>>;
   },
 ): Promise<void> {
+  if (Object.values(unsupportedSkus).some((sku) => sku === request.disk.sku)) {
+    throw new AppError(
+      'disk.unsupported',
+      `disk ${request.disk.name} is ${request.disk.sku}: Azure takes no snapshot of it`,
+    );
+  }
   const existing = await findSnapshot(arm, request.snapshotId);
   if (existing) {
     const ours = existing.tags?.[settings.jobTag] === request.tags[settings.jobTag];

@@ -100,6 +100,12 @@ describe('compute through the ARM client', () => {
     await expect(start('taken', { 'blockferry-job': 'job-2' })).rejects.toMatchObject({ code: 'snapshot.stale' });
   });
 
+  test('a disk that Azure takes no snapshot of is refused by name', async () => {
+    const disk = { ...(await dataDisk()), sku: 'Ephemeral', diskId: '' };
+    const refused = compute.startSnapshot({ snapshotId: snapshotId('never'), disk, region, tags });
+    await expect(refused).rejects.toMatchObject({ code: 'disk.unsupported' });
+  });
+
   test('our snapshots are found by tag, over every page', async () => {
     await start('listed');
     const listed = await compute.listSnapshots(subscription, 'snaps');
