@@ -35,7 +35,7 @@ export interface TransferHandlerDependencies {
   readonly logger: Logger;
   /** Where restores to image files go; undefined where this proxy has no such place. */
   readonly imageDirectory: string | undefined;
-  /** Windows moved at a time in this process; each needs some 150 MiB. More wait for their turn. */
+  /** Windows moved at a time in this process; each needs some 200 MiB. More wait for their turn. */
   readonly concurrency: number;
   /** Threads for the CPU work; made when not given. */
   readonly pool?: ComputePool;

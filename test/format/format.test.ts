@@ -83,7 +83,7 @@ describe('block ids', () => {
 
 describe('bytes', () => {
   test('varints of any size come back, in one encoding only', () => {
-    check(
+    void check(
       property(array(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })), (values) => {
         const writer = new ByteWriter(1);
         for (const value of values) writer.varint(value);
@@ -199,7 +199,7 @@ describe('manifests and segments', () => {
   const run = record({ count: integer({ min: 1, max: 64 }), slot: option(integer({ min: 0, max: 16_000 })) });
 
   test('leaves come back as they were', () => {
-    check(
+    void check(
       property(
         array(unitRef, { minLength: 1, maxLength: 4 }),
         array(array(run, { minLength: 1, maxLength: 8 })),
@@ -239,7 +239,7 @@ describe('manifests and segments', () => {
       object: option(constantFrom('m/a/0-0', 'm/b/0-1')),
       ordinal: integer({ min: 0, max: 9 }),
     });
-    check(
+    void check(
       property(array(ref, { minLength: 1 }), boolean(), (raw, odd) => {
         const refs: LeafRefRun[] = raw.map(({ count, object, ordinal }) =>
           object === null ? { count } : { count, at: { object, digest: 'ab'.repeat(32), ordinal } },
@@ -277,7 +277,7 @@ describe('manifests and segments', () => {
       leaves: [{ index: 0, blockCount: 9, runs: [{ count: 4 }, { count: 5, data: { unit: 0, slot: 3 } }] }],
     });
     const decoders = [decodeLeaves, decodeRoot, decodeSegment] as const;
-    check(
+    void check(
       property(
         uint8Array({ maxLength: 200 }),
         integer({ min: 0, max: leaves.length - 1 }),
