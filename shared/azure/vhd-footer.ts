@@ -21,7 +21,7 @@ export function vhdFooter(diskBytes: number, identity: string): Buffer {
   footer.writeUInt32BE(0x0001_0000, 12);
   footer.fill(0xff, 16, 24);
   footer.writeUInt32BE(0, 24); // seconds since 2000: constant on purpose, see above
-  footer.write('bfry', 28, 'latin1');
+  footer.write('win ', 28, 'latin1'); // qemu takes the size from the geometry, rounded, for creators it does not know
   footer.writeUInt32BE(0x0001_0000, 32);
   footer.write('Wi2k', 36, 'latin1'); // tools know Windows and Mac hosts only
   footer.writeBigUInt64BE(BigInt(diskBytes), 40);
