@@ -56,6 +56,23 @@ export async function listFinishedWindows(
   });
 }
 
+/** Which windows are finished, from one LIST: cheap enough to poll for. */
+export async function listFinishedWindowNames(
+  repository: Repository,
+  sessionId: string,
+  signal?: AbortSignal,
+): Promise<{ readonly lun: Lun; readonly index: number }[]> {
+  const names: { lun: Lun; index: number }[] = [];
+  const prefix = factPrefix(repository.tenant, sessionId);
+  for await (const { key } of repository.stores.control.list(prefix, signalOption(signal))) {
+    const match = /^(os|\d{1,2})-(\d+)$/.exec(key.slice(prefix.length));
+    if (!match)
+      throw new AppError('manifest.corrupt', `${key} is not the name of a window`, { context: { object: key } });
+    names.push({ lun: match[1] === 'os' ? 'os' : Number(match[1]), index: Number(match[2]) });
+  }
+  return names;
+}
+
 /** Marks that a restore window has begun. True for the first who does so: then the target holds nothing of this window yet. */
 export async function markBegun(
   repository: Repository,

@@ -95,7 +95,7 @@ test('a parent point that is gone or damaged costs a full read, not the backup',
     const bench = backupBench();
     const disk = small();
     const base = await firstPoint(bench, disk);
-    const root = bench.stores.data.objects.get(`t/contoso/m/job-1/0-root`);
+    const root = bench.stores.data.objects.get(`t/acme/m/job-1/0-root`);
     if (damage === 'damaged' && root) root.body[60] = (root.body[60] ?? 0) ^ 1;
     const point = await secondPoint(bench, disk, damage === 'gone' ? { ...base, id: 'p-none' } : base).catch(
       (error: unknown) => error,
@@ -114,6 +114,6 @@ test('an unchanged disk read in full against its parent shares every leaf', asyn
   const point = await secondPoint(bench, disk, base);
   expect(reasonOf(point)).toBe('bad-ranges');
   expect([...bench.stores.data.objects.keys()].filter((key) => key.includes('/m/job-2/'))).toEqual([
-    't/contoso/m/job-2/0-root',
+    't/acme/m/job-2/0-root',
   ]);
 });

@@ -6,7 +6,7 @@ import { publishRestorePoint } from '../../shared/blockstore/publish';
 import { openRepository } from '../../shared/blockstore/repository';
 import { abortSession, openSession, readSession } from '../../shared/blockstore/session';
 import { verifyRestorePoint } from '../../shared/blockstore/verify';
-import { listFinishedWindows } from '../../shared/blockstore/window-facts';
+import { listFinishedWindowNames, listFinishedWindows } from '../../shared/blockstore/window-facts';
 import { limits, MIB } from '../../shared/model/limits';
 import { addStats, emptyStats } from '../../shared/model/transfer';
 import { backupBench, signal, tenant, vmKey } from '../helpers/backup-bench';
@@ -48,6 +48,7 @@ test('a fenced session finishes no window and publishes nothing', async () => {
   await abortSession(repository, 'job-1');
   expect(await code(handler(second, signal))).toBe('session.fenced');
   expect(await listFinishedWindows(repository, 'job-1')).toHaveLength(1);
+  expect(await listFinishedWindowNames(repository, 'job-1')).toEqual([{ lun: 0, index: 0 }]);
   expect(await code(bench.publish('job-1', [target]))).toBe('session.fenced');
   expect(await listRestorePoints(repository)).toEqual([]);
 });
@@ -77,7 +78,7 @@ test('a committed point stays: aborting says so, publishing again gives the same
   expect(await bench.publish('job-1', [source])).toEqual(point);
   expect(await listRestorePoints(repository, vmKey)).toEqual([point]);
   // A record lost between commit and its own write comes back from the register.
-  bench.stores.data.objects.delete(`t/contoso/p/${vmKey}/p-job-1`);
+  bench.stores.data.objects.delete(`t/acme/p/${vmKey}/p-job-1`);
   expect(await bench.publish('job-1', [source])).toEqual(point);
   expect(await listRestorePoints(repository, vmKey)).toEqual([point]);
 });
@@ -132,7 +133,7 @@ test('equal blocks of concurrent windows and disks are stored once', async () =>
   const total = stats.reduce(addStats, emptyStats);
   expect(total.newBytes).toBe(3 * MIB);
   expect(total.dedupBytes).toBe(7 * MIB);
-  expect(bench.stores.data.bytesBelow('t/contoso/u/')).toBeLessThan(3.1 * MIB);
+  expect(bench.stores.data.bytesBelow('t/acme/u/')).toBeLessThan(3.1 * MIB);
   expect((await bench.restore('res-1', point, 'os')).equals(one.bytes)).toBe(true);
   expect((await bench.restore('res-2', point, 3)).equals(two.bytes)).toBe(true);
   // Another process knows them from the index segments.

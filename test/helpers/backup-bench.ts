@@ -23,7 +23,7 @@ import { manualClock } from './manual-clock';
 import { type MemoryStores, memoryStores } from './memory-object-store';
 import { SparseBytes } from './sparse-bytes';
 
-export const tenant = 'contoso';
+export const tenant = 'acme';
 export const vmKey = resourceKey('/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm1');
 export const windowBytes = limits.leafBytes;
 
