@@ -18,6 +18,8 @@ export async function runThrough(node, args, cwd) {
       ...process.env,
       // Children that say just "node" get the same one.
       PATH: `${path.dirname(node)}${path.delimiter}${process.env['PATH'] ?? ''}`,
+      // Where the person is: relative file names in the arguments start there. npm sets it, a direct call does not.
+      INIT_CWD: process.env['INIT_CWD'] ?? process.cwd(),
       BLOCKFERRY_PARENT_PID: String(process.pid),
     },
   });

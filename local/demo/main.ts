@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { chooseFileSystem } from '../images/file-systems';
 import { inspectUserDisk, type UserDisk, UserDiskError } from '../images/user-disk';
-import { stateLayout } from '../stack/layout';
+import { fromCaller, stateLayout } from '../stack/layout';
 import { type Stack, startStack } from '../stack/stack';
 import { aborted, listenForStop, type StopWish } from '../stack/until-stopped';
 import { ApiClient } from './api-client';
@@ -35,12 +35,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const userDisks: UserDisk[] = [];
-  for (const file of options.disks) userDisks.push(await inspectUserDisk(file));
+  for (const file of options.disks) userDisks.push(await inspectUserDisk(fromCaller(file)));
   const write = (text: string): void => void process.stdout.write(text);
   const reporter = options.json
     ? createJsonReporter(write)
     : createHumanReporter(write, () => (process.stdout.isTTY ? process.stdout.columns : undefined));
-  const state = options.state ?? mkdtempSync(path.join(tmpdir(), 'blockferry-demo-'));
+  const state =
+    options.state !== undefined ? fromCaller(options.state) : mkdtempSync(path.join(tmpdir(), 'blockferry-demo-'));
   const code = await runDemo({ options, userDisks, reporter, state, wish });
   // After a failure the logs are what one needs.
   if (options.state === undefined && code !== EXIT_WRONG) rmSync(state, { recursive: true, force: true });
@@ -63,7 +64,7 @@ async function runDemo({ options, userDisks, reporter, state, wish }: Demo): Pro
   try {
     const fileSystem = chooseFileSystem();
     reporter.step('Making the disks and starting the embedded stack');
-    const folder = stateLayout(path.resolve(state)).disks;
+    const folder = stateLayout(state).disks;
     const machines =
       userDisks.length > 0
         ? [await makeUserMachine(fileSystem, folder, userDisks)]

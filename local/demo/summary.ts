@@ -38,10 +38,25 @@ export function findProblems(result: DemoResult): string[] {
     ...result.comparisons.flatMap(({ disk, restoredAs, problems }) =>
       problems.map((text) => `${disk} as ${restoredAs}: ${text}`),
     ),
+    ...readsTooMuch(result),
     ...(result.comparisons.length === 0 ? ['nothing was compared'] : []),
     ...(orphans > 0 ? [`${orphans} left over: ${JSON.stringify(result.leftovers)}`] : []),
     ...result.notKilled.map((part) => `${part} was not killed: the jobs were over too soon`),
   ];
+}
+
+/** The size of a disk is asked for with a small read per window; nothing else may come on top. */
+const SIZE_READS_BYTES_MAX = 256 * 1024;
+
+/** Against the simulator's own log. After a kill windows are rightly read again. */
+function readsTooMuch(result: DemoResult): string[] {
+  if (result.killed.length > 0) return [];
+  return result.rounds.flatMap((round) => {
+    const { changedBytes, auditBytes } = statsOf(round);
+    const allowed = changedBytes + auditBytes + SIZE_READS_BYTES_MAX;
+    if (round.wireReadBytes <= allowed) return [];
+    return [`${round.name}: ${round.wireReadBytes} bytes were read from the disks, ${allowed} were to be expected`];
+  });
 }
 
 export function summarize(result: DemoResult) {

@@ -61,3 +61,6 @@ function ancestorWith(file: string, start: string): string {
     if (path.dirname(folder) === folder) throw new Error(`no ${file} above ${start}`);
   }
 }
+
+/** A file name from the command line: relative ones start where the person is, not where the program was started. */
+export const fromCaller = (file: string): string => path.resolve(process.env['INIT_CWD'] ?? process.cwd(), file);

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { chooseFileSystem } from '../images/file-systems';
 import { sampleMachines } from '../images/sample-machines';
-import { findBuild, stateLayout } from './layout';
+import { findBuild, fromCaller, stateLayout } from './layout';
 import { samplePorts } from './ports';
 import { ensureSampleVms } from './sample-vms';
 import { type Stack, type StackOptions, startStack } from './stack';
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   }
   const wish = listenForStop();
   const fallback = path.join(findBuild().root, '.blockferry', command);
-  const layout = stateLayout(path.resolve(given.state ?? fallback));
+  const layout = stateLayout(given.state === undefined ? fallback : fromCaller(given.state));
   say(`state: ${layout.state}`);
   const vms = await ensureSampleVms(chooseFileSystem(), layout.disks, sampleMachines());
   const options: StackOptions = {

@@ -74,6 +74,8 @@ export function productSettings(layout: StateLayout, ports: Ports, cloud: CloudA
     // Small disks should have more than one window too.
     BLOCKFERRY_WINDOW_BYTES: String(64 * MIB),
     BLOCKFERRY_POLL_MS: '250',
+    // A data proxy that dies is noticed by its silence.
+    BLOCKFERRY_STALL_MS: '8000',
     BLOCKFERRY_TASK_HUB: 'blockferry',
     BLOCKFERRY_SCHEDULE: '0 * * * * *',
     BLOCKFERRY_JANITOR_SCHEDULE: '30 */5 * * * *',

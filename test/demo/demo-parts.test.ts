@@ -16,7 +16,15 @@ const job: JobView = {
   phase: 'ended',
   createdAt: '2026-11-22T00:00:00Z',
   notes: [],
-  stats: { ...emptyStats, logicalBytes: 1000, readBytes: 400, newBytes: 200, storedBytes: 100, dedupBytes: 100 },
+  stats: {
+    ...emptyStats,
+    logicalBytes: 1000,
+    changedBytes: 400,
+    readBytes: 400,
+    newBytes: 200,
+    storedBytes: 100,
+    dedupBytes: 100,
+  },
   progress: { bytesTotal: 1000, bytesDone: 1000, percent: 100, rateBytesPerSecond: 50, etaSeconds: null },
 };
 
@@ -80,6 +88,11 @@ describe('verdict', () => {
       'a wrong byte',
       { comparisons: good.comparisons.map((one) => ({ ...one, problems: ['differs from byte 5 on'] })) },
       /byte 5/,
+    ],
+    [
+      'reading more than has changed',
+      { rounds: [{ name: 'incremental', jobs: [job], ms: 1, wireReadBytes: 10 ** 9 }] },
+      /incremental: 1000000000 bytes/,
     ],
     ['nothing compared', { comparisons: [] }, /nothing was compared/],
     ['an orphan', { leftovers: { ...good.leftovers, activeAccesses: 1 } }, /1 left over/],
