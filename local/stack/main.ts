@@ -39,8 +39,10 @@ async function main(): Promise<number> {
     onEvent: (event) => say(`${event.name} ${event.kind} (${event.detail})`),
   };
   if (command === 'cloud') fixIdentityHeader(layout.cloud);
-  const stack = await startStack(command === 'start' ? options : { ...options, host: false, ports: samplePorts });
-  say(command === 'start' ? describeStart(stack) : describeCloud());
+  const stack = await startStack(
+    command === 'start' ? options : { ...options, host: false, ports: samplePorts, fleet: 'functions' },
+  );
+  say(command === 'start' ? describeStart(stack) : describeCloud(stack));
   await aborted(wish.signal);
   say('stopping');
   const leftovers = await stack.stop();
@@ -81,14 +83,17 @@ function describeStart(stack: Stack): string {
   ].join('\n');
 }
 
-function describeCloud(): string {
+function describeCloud(stack: Stack): string {
   return [
     '',
-    'Azurite and the cloud simulator are up on the ports that local.settings.sample.json names.',
-    'In another terminal:',
+    'Azurite and the cloud simulator are up. Settings of the product for them:',
+    ...Object.entries(stack.settings).map(([name, value]) => `  ${name}=${value}`),
+    '',
+    'The same are in local.settings.sample.json, for a function app on this machine. In another terminal:',
     '  cp local.settings.sample.json local.settings.json',
     '  func start',
     '',
+    `simulator    ${stack.cloud.control}      (control API; logs in ${stack.layout.logs})`,
     'Ctrl-C stops both.',
   ].join('\n');
 }
