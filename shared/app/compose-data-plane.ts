@@ -46,6 +46,8 @@ export function composeFoundation(settings: Settings, logger: Logger): Foundatio
     roles: { writer: settings.BLOCKFERRY_WRITER_ROLE_ARN, reader: settings.BLOCKFERRY_READER_ROLE_ARN },
     dataBucket: settings.BLOCKFERRY_DATA_BUCKET,
     controlBucket: settings.BLOCKFERRY_CONTROL_BUCKET,
+    // The roles live in the account that owns the buckets: a bucket of the same name in foreign hands is refused.
+    accountId: /:iam::(\d{12}):/.exec(settings.BLOCKFERRY_WRITER_ROLE_ARN)?.[1],
   });
   const keys = createKeyFileSource(settings.BLOCKFERRY_KEY_FILE);
   const open = new Map<string, Promise<Repository>>();
