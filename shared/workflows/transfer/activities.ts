@@ -1,5 +1,5 @@
 /** Sending windows and looking at their facts. */
-import { listFinishedWindows } from '../../blockstore/window-facts';
+import { listFinishedWindowNames, listFinishedWindows } from '../../blockstore/window-facts';
 import { addStats, emptyStats, planWindows, type Transfer } from '../../model/transfer';
 import type { WorkflowDependencies } from '../dependencies';
 import { throwIfCanceled } from '../jobs';
@@ -10,14 +10,15 @@ const windowKey = (lun: TransferDisk['lun'], index: number): string => `${lun}/$
 export function createTransferActivities(deps: WorkflowDependencies) {
   const { catalog } = deps;
 
-  const finishedWindows = async (plan: TransferPlan) => {
-    const repository = await deps.openRepository({
+  const repositoryOf = (plan: TransferPlan) =>
+    deps.openRepository({
       role: plan.disks[0]?.work.kind === 'restore' ? 'reader' : 'writer',
       tenant: plan.tenant,
       sessionId: plan.jobId,
     });
-    return listFinishedWindows(repository, plan.jobId);
-  };
+
+  /** One LIST, whatever the number of windows. */
+  const finishedWindows = async (plan: TransferPlan) => listFinishedWindowNames(await repositoryOf(plan), plan.jobId);
 
   return {
     /** Sends what is not yet a fact. Repeating sends again; the data plane answers a second delivery with the fact. */
@@ -42,7 +43,8 @@ export function createTransferActivities(deps: WorkflowDependencies) {
       );
       if (finished.length >= windowsTotal) {
         // The facts are exact; what the proxies reported on the way were hints.
-        const stats = finished.map((window) => window.stats).reduce(addStats, emptyStats);
+        const facts = await listFinishedWindows(await repositoryOf(plan), plan.jobId);
+        const stats = facts.map((fact) => fact.stats).reduce(addStats, emptyStats);
         await catalog.jobs.update(plan.jobId, (job) => ({ ...job, stats }));
         return { windowsDone: finished.length, windowsTotal, bytesSeen: 0 };
       }
