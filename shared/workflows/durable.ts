@@ -173,8 +173,14 @@ export function orchestrationClient(client: DurableClient): OrchestrationClient 
   return {
     start: async (orchestrator, instanceId, input) => {
       if ((await statusOf(instanceId)) !== undefined) return 'exists';
-      await client.startNew(orchestrator, { instanceId, input });
-      return 'started';
+      try {
+        await client.startNew(orchestrator, { instanceId, input });
+        return 'started';
+      } catch (error) {
+        // Two starts of one id at once: the second is refused, and the instance is there.
+        if ((await statusOf(instanceId)) !== undefined) return 'exists';
+        throw error;
+      }
     },
     raise: async (instanceId, event) => {
       await client.raiseEvent(instanceId, event, null).catch(() => undefined);
