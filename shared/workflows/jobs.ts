@@ -132,8 +132,12 @@ export function createJobStarter(deps: JobStarterDependencies): JobStarter {
     cancel: async (jobId) => {
       const job = await catalog.jobs.read(jobId);
       if (!job) return 'unknown';
-      if (job.status !== 'running' || job.phase === 'finishing' || job.phase === 'ended') return 'ended';
-      await catalog.jobs.update(jobId, (current) => ({ ...current, cancelRequested: true }));
+      const asked = await catalog.jobs.update(jobId, (current) =>
+        current.status !== 'running' || current.phase === 'finishing' || current.phase === 'ended'
+          ? current
+          : { ...current, cancelRequested: true },
+      );
+      if (!asked.cancelRequested || asked.status !== 'running') return 'ended';
       await orchestrations.raise(transferInstanceId(jobId), 'wake');
       return 'requested';
     },
@@ -143,5 +147,8 @@ export function createJobStarter(deps: JobStarterDependencies): JobStarter {
 /** For activities: a canceled job stops at its next step. */
 export async function throwIfCanceled(catalog: Catalog, jobId: string): Promise<void> {
   const job = await catalog.jobs.read(jobId);
-  if (job?.cancelRequested) throw new AppError('job.canceled', `job ${jobId} was canceled on request`);
+  if (job?.cancelRequested) throw canceled(jobId);
 }
+
+export const canceled = (jobId: string): AppError =>
+  new AppError('job.canceled', `job ${jobId} was canceled on request`);

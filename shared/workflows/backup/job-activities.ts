@@ -3,7 +3,7 @@ import { AppError } from '../../model/errors';
 import { computeId, parseArmId, resourceKey, snapshotName } from '../../model/ids';
 import { jobPhaseSchema } from '../../model/job';
 import type { WorkflowDependencies } from '../dependencies';
-import { throwIfCanceled } from '../jobs';
+import { canceled, throwIfCanceled } from '../jobs';
 import type { BackupJobInput, BackupScope, JobEnd } from './contracts';
 import { unsupportedDisks } from './vet';
 
@@ -53,9 +53,12 @@ export function createJobActivities(deps: WorkflowDependencies) {
     },
 
     enterPhase: async (input: { jobId: string; phase: string }): Promise<null> => {
-      await throwIfCanceled(catalog, input.jobId);
       const phase = jobPhaseSchema.parse(input.phase);
-      await catalog.jobs.update(input.jobId, (job) => ({ ...job, phase }));
+      // Looked at within the change: a cancel that was accepted must not be overtaken by the next phase.
+      await catalog.jobs.update(input.jobId, (job) => {
+        if (job.cancelRequested) throw canceled(input.jobId);
+        return { ...job, phase };
+      });
       return null;
     },
 
