@@ -29,6 +29,8 @@ export interface DataPlane {
   readonly rule: RetryRule;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Whether the service gives checksums of ranged reads: assumed until it refuses one. */
+  readonly checksums: { offered: boolean };
 }
 
 export interface ClosableDiskAccess extends DiskAccess {
@@ -47,6 +49,7 @@ export function createDiskAccess(options: DiskAccessOptions): ClosableDiskAccess
     http,
     clock,
     random: options.random ?? Math.random,
+    checksums: { offered: true },
     rule: options.dataRule ?? { attemptsMax: 8, firstDelayMs: 250, delayMsMax: 15_000 },
     accesses: new AccessCache(new Arm(options), {
       accessSeconds: options.accessSeconds ?? limits.accessSecondsDefault,

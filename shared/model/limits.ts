@@ -22,6 +22,8 @@ export const limits = {
   vhdFooterBytes: 512,
   /** Largest ranged read; neighbouring changed ranges are joined up to this. */
   readBytesMax: 8 * MIB,
+  /** Azure gives a checksum of a ranged read up to this only (Azure REST: Get Blob); longer reads are made of several. */
+  checkedReadBytesMax: 4 * MIB,
   /** Changed ranges closer than this are read as one. */
   readGapBytes: 128 * KIB,
   /** Put Page takes at most this (Azure REST: Put Page). */
