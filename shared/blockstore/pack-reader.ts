@@ -8,7 +8,7 @@ import { frameOfSlot, openPackTail, type PackDirectory, type PackFrame } from '.
 import { openPackHeader, type PackContext, packHeaderBytes } from '../format/pack-header';
 import { unitKey } from '../format/store-keys';
 import type { UnitRef } from '../format/unit-table';
-import { AppError } from '../model/errors';
+import { AppError, isAppError } from '../model/errors';
 import { limits } from '../model/limits';
 import type { ComputePool } from './compute-pool';
 import { type Repository, signalOption } from './repository';
@@ -28,7 +28,11 @@ export interface OpenedPack {
   readonly whole: Buffer | undefined;
 }
 
-export async function openPack(repository: Repository, unit: UnitRef, signal?: AbortSignal): Promise<OpenedPack> {
+export function openPack(repository: Repository, unit: UnitRef, signal?: AbortSignal): Promise<OpenedPack> {
+  return readTwice(repository, unit, () => openOnce(repository, unit, signal));
+}
+
+async function openOnce(repository: Repository, unit: UnitRef, signal?: AbortSignal): Promise<OpenedPack> {
   const id = Buffer.from(unit.unit, 'hex');
   const key = unitKey(repository.tenant, id);
   const { data } = repository.stores;
@@ -89,8 +93,35 @@ export function planFrameReads(pack: OpenedPack, slots: Iterable<number>): Frame
   return reads;
 }
 
+/** What was damaged on its way (no checksum covers a ranged GET) is right at the second look; what is damaged in the store is not. */
+async function readTwice<Result>(
+  repository: Repository,
+  unit: UnitRef,
+  read: (again: boolean) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await read(false);
+  } catch (error) {
+    if (!isAppError(error, 'pack.corrupt') && !isAppError(error, 'block.corrupt')) throw error;
+    repository.logger.warn('a pack did not authenticate and is read again', { unit: unit.unit, code: error.code });
+    return await read(true);
+  }
+}
+
 /** Fetches and opens the frames of one read. Result: plaintext blocks by slot. `pack.corrupt` or `block.corrupt` otherwise. */
-export async function readFrames(
+export function readFrames(
+  repository: Repository,
+  pool: ComputePool,
+  pack: OpenedPack,
+  read: FrameRead,
+  signal?: AbortSignal,
+): Promise<Map<number, Buffer>> {
+  return readTwice(repository, pack.unit, (again) =>
+    readOnce(repository, pool, again ? { ...pack, whole: undefined } : pack, read, signal),
+  );
+}
+
+async function readOnce(
   repository: Repository,
   pool: ComputePool,
   pack: OpenedPack,
