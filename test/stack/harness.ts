@@ -9,8 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { sampleTenant } from '../../local/stack/settings';
 import { type Stack, type StackOptions, startStack } from '../../local/stack/stack';
+import { composeFoundation } from '../../shared/app/compose-data-plane';
+import { loadSettings } from '../../shared/app/config';
 import { createTableRecordStore } from '../../shared/azure/table-record-store';
 import { systemClock } from '../../shared/base/clock';
+import { silentLogger } from '../../shared/base/logger';
+import { readSession } from '../../shared/blockstore/session';
 import { type Catalog, createCatalog } from '../../shared/catalog/catalog';
 import { jobSchema } from '../../shared/model/job';
 import { CloudControl } from './cloud-control';
@@ -201,9 +205,33 @@ export class Trial {
     return Object.fromEntries(files) as Record<string, string>;
   }
 
+  /** The same for a restore to new managed disks, read out of the simulator. */
+  async exportedDigests(pointId: string, target: Readonly<Record<string, unknown>>) {
+    const job = await this.succeeded(await this.startRestore(pointId, target));
+    const digests: Record<string, string> = {};
+    for (const { lun, target: diskId } of job.targets ?? []) {
+      const file = path.join(this.folder, `exported-${lunName(lun)}.img`);
+      await this.cloud.exportDisk(diskId, file);
+      digests[String(lun)] = digestOfFile(file);
+    }
+    return digests as Readonly<Record<string, string>>;
+  }
+
   /** Digests of the machine's disks as the trial wrote them. */
   digests(machine: string, luns: readonly DiskSpec['lun'][]): Readonly<Record<string, string>> {
     return Object.fromEntries(luns.map((lun) => [String(lun), digestOfFile(this.imageOf(machine, lun))]));
+  }
+
+  /** The janitor's timer, now, as the portal's "Test/Run" does; resolves when every intent of an ended job is closed. */
+  async runJanitor(): Promise<void> {
+    const { url = '', masterKey = '' } = this.stack.api ?? {};
+    const reply = await fetch(`${url}/admin/functions/janitor`, {
+      method: 'POST',
+      headers: { 'x-functions-key': masterKey, 'content-type': 'application/json' },
+      body: '{"input":""}',
+    });
+    if (!reply.ok) throw new Error(`the janitor was not started: ${reply.status}`);
+    while ((await this.catalog.intents.list()).length > 0) await sleep(50);
   }
 
   /** What jobs left behind, besides one snapshot a protected disk; waits a little for machines on their way down. */
@@ -213,6 +241,15 @@ export class Trial {
       const { snapshots: _, ...rest } = found;
       if (Object.values(rest).every((count) => count === 0) || Date.now() > endsAt) return found;
     }
+  }
+
+  /** Of a job's session in the repository, read with the product's own rights; undefined when it never opened one. */
+  async sessionState(jobId: string): Promise<string | undefined> {
+    for (const name of ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER']) process.env[name] = this.stack.settings[name];
+    const foundation = composeFoundation(loadSettings(this.stack.settings), silentLogger);
+    const tenant = this.stack.settings['BLOCKFERRY_TENANT'] ?? '';
+    const repository = await foundation.openRepository({ role: 'reader', tenant, sessionId: jobId });
+    return (await readSession(repository, jobId))?.state;
   }
 
   private async look(): Promise<Leftovers> {
@@ -225,7 +262,7 @@ export class Trial {
       proxies: this.stack.dataProxies().length,
       instances: (await this.cloud.instances()).length,
       uploads: disks.filter(({ properties }) => /upload/i.test(properties.diskState)).length,
-      intents: (await this.catalog.intents.list()).filter(({ kind }) => kind !== 'session').length,
+      intents: (await this.catalog.intents.list()).length,
       leases: leases.length,
     };
   }
