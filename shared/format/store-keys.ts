@@ -35,13 +35,20 @@ export const pointPrefix = (tenant: string, vmKey?: string): string =>
 export const pointKey = (tenant: string, vmKey: string, pointId: string): string =>
   `${pointPrefix(tenant, vmKey)}${pointId}`;
 
-export const registerKey = (tenant: string, session: string): string => `${tenantPrefix(tenant)}s/${session}`;
-export const factPrefix = (tenant: string, session: string): string => `${registerKey(tenant, session)}/w/`;
+/** No key is another one's folder: a plain copy of a bucket into a file system keeps every object. */
+export const sessionPrefix = (tenant: string, session: string): string => `${tenantPrefix(tenant)}s/${session}/`;
+/** Envelopes of the tenant's root key, in both buckets. */
+export const envelopePrefix = (tenant: string): string => `${tenantPrefix(tenant)}k/`;
+export const envelopeKey = (tenant: string, generation: number, rewrap: number): string =>
+  `${envelopePrefix(tenant)}${generation}/${rewrap}`;
+
+export const registerKey = (tenant: string, session: string): string => `${sessionPrefix(tenant, session)}register`;
+export const factPrefix = (tenant: string, session: string): string => `${sessionPrefix(tenant, session)}w/`;
 export const factKey = (tenant: string, session: string, lun: Lun, window: number): string =>
   `${factPrefix(tenant, session)}${windowPart(lun, window)}`;
 /** Written when a restore window begins: who finds it there resumes another's work. */
 export const begunKey = (tenant: string, session: string, lun: Lun, window: number): string =>
-  `${registerKey(tenant, session)}/b/${windowPart(lun, window)}`;
+  `${sessionPrefix(tenant, session)}b/${windowPart(lun, window)}`;
 
 export const windowPart = (lun: Lun, window: number): string => `${lun}-${window}`;
 
