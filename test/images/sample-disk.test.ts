@@ -28,7 +28,8 @@ const spec: SampleDiskSpec = {
   seed: 'disk',
   files: [
     { path: '/usr/bin/tool.bin', kind: 'program', seed: 'tool', bytes: 300_001 },
-    { path: '/srv/table.bin', kind: 'database', seed: 'table', bytes: 6 * MIB },
+    { path: '/srv/clip.bin', kind: 'program', seed: 'clip', bytes: 5 * MIB },
+    { path: '/srv/table.bin', kind: 'database', seed: 'table', bytes: 512 * 1024 },
     { path: '/var/log/app.log', kind: 'log', seed: 'log', bytes: 50_000 },
     { path: '/tiny.txt', kind: 'text', seed: 'tiny', bytes: 1 },
     { path: '/readme.txt', kind: 'text', seed: 'readme', bytes: 90_000 },
@@ -52,11 +53,11 @@ describe.each(fileSystems.map((fileSystem) => [fileSystem.name, fileSystem] as c
   test('the check finds a wrong byte in a file, and a lost file', async () => {
     const disk = await makeSampleDisk(fileSystem, path.join(folder, 'a.img'), spec);
     await fileSystem.change(disk.image, disk.partition, [
-      { kind: 'overwrite', path: '/srv/table.bin', offset: 5 * MIB, content: Buffer.from([1, 2, 3]) },
+      { kind: 'overwrite', path: '/srv/clip.bin', offset: 4.5 * MIB, content: Buffer.from([1, 2, 3]) },
       { kind: 'remove', path: '/tiny.txt' },
     ]);
     expect((await checkSampleDisk(fileSystem, disk.image, disk)).problems).toEqual([
-      '/srv/table.bin has other content',
+      '/srv/clip.bin has other content',
       '/tiny.txt is missing',
     ]);
   });
