@@ -14,5 +14,7 @@ module.exports = {
     ],
   },
   globalSetup: '<rootDir>/test/global-setup.js',
+  // jest leaves one core free by itself; most of these tests wait for child processes.
+  maxWorkers: '100%',
   testTimeout: 30_000,
 };
