@@ -10,8 +10,11 @@ import { parseRecord } from './parse-record';
 import type { RecordStore } from './record-store';
 
 export interface Leases {
-  /** Safe to repeat by the same job. `holder` is whoever has it now. */
-  acquire(vmKey: string, jobId: string): Promise<{ readonly holder: string; readonly acquired: boolean }>;
+  /** Safe to repeat by the same job. `holder` is whoever has it now, since `acquiredAt` (ISO). */
+  acquire(
+    vmKey: string,
+    jobId: string,
+  ): Promise<{ readonly holder: string; readonly acquired: boolean; readonly acquiredAt: string }>;
   /** undefined when free. */
   holder(vmKey: string): Promise<string | undefined>;
   /** Only its own: another's lease stays. Safe to repeat. */
@@ -35,10 +38,14 @@ export function createLeases(records: RecordStore, clock: Clock): Leases {
     // Twice at most: a holder that releases between our create and our read makes room once, then it is someone's again.
     for (let round = 1; ; round++) {
       const current = await read(vmKey);
-      if (current) return { holder: current.lease.jobId, acquired: current.lease.jobId === jobId };
+      if (current) {
+        const { jobId: holder, acquiredAt } = current.lease;
+        return { holder, acquired: holder === jobId, acquiredAt };
+      }
+      const lease = leaseOf(jobId);
       try {
-        await records.create(PARTITION, vmKey, leaseOf(jobId));
-        return { holder: jobId, acquired: true };
+        await records.create(PARTITION, vmKey, lease);
+        return { holder: jobId, acquired: true, acquiredAt: lease.acquiredAt };
       } catch (error) {
         if (!isAppError(error, 'record.conflict') || round > 8) throw error;
       }

@@ -60,8 +60,9 @@ export function createJobStarter(deps: JobStarterDependencies): JobStarter {
       if (lease.acquired) return jobId;
       const holder = await catalog.jobs.read(lease.holder);
       const running = holder?.status === 'running' && (await orchestrations.isRunning(lease.holder));
-      // Between the lease and the start of its orchestration a job has no instance yet: give it a minute.
-      const fresh = holder?.status === 'running' && clock.now() - Date.parse(holder.createdAt) < 60_000;
+      // Between the lease and the start of its orchestration a job has no record and no instance yet: give it a minute.
+      const since = holder?.status === 'running' ? holder.createdAt : holder === undefined ? lease.acquiredAt : '';
+      const fresh = clock.now() - Date.parse(since) < 60_000;
       if (running || fresh) return lease.holder;
       await catalog.leases.takeOver(vmKey, jobId, lease.holder);
     }

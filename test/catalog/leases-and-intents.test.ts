@@ -18,7 +18,7 @@ describe('leases', () => {
   test('the holder may acquire again', async () => {
     const leases = make();
     await leases.acquire('vm', 'job-a');
-    expect(await leases.acquire('vm', 'job-a')).toEqual({ holder: 'job-a', acquired: true });
+    expect(await leases.acquire('vm', 'job-a')).toMatchObject({ holder: 'job-a', acquired: true });
   });
 
   test('release frees only its own lease', async () => {
