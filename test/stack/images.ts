@@ -1,6 +1,6 @@
 /** Small disks with known content: seeded, with zeros, repetition and noise, so that every path of the product is taken. */
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 
 export const MIB = 1024 * 1024;
 const STRIPE = 256 * 1024;
@@ -52,5 +52,21 @@ export function growImage(file: string, bytes: number): void {
   }
 }
 
-/** Of the whole file: small enough to be compared as one text. */
-export const digestOfFile = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+/** Of the whole file: its size and every megabyte that is not zeros. Equal for equal bytes, and quick over the holes of a big one. */
+export function digestOfFile(file: string): string {
+  const hash = createHash('sha256');
+  const chunk = Buffer.alloc(MIB);
+  const zeros = Buffer.alloc(MIB);
+  const handle = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(handle);
+    hash.update(`${size}`);
+    for (let at = 0; at < size; at += MIB) {
+      const filled = chunk.subarray(0, readSync(handle, chunk, 0, MIB, at));
+      if (!filled.equals(zeros.subarray(0, filled.length))) hash.update(`/${at}/`).update(filled);
+    }
+  } finally {
+    closeSync(handle);
+  }
+  return hash.digest('hex');
+}
