@@ -15,7 +15,11 @@ export interface AwsNames {
   readonly controlBucket: string;
 }
 
-export const roleNames = { writer: 'blockferry-writer', reader: 'blockferry-reader' } as const;
+export const roleNames = {
+  writer: 'blockferry-writer',
+  reader: 'blockferry-reader',
+  eraser: 'blockferry-eraser',
+} as const;
 
 export const roleArn = (accountId: string, role: keyof typeof roleNames): string =>
   `arn:aws:iam::${accountId}:role/${roleNames[role]}`;
@@ -39,9 +43,10 @@ export function awsSeed(names: AwsNames) {
     roles: [
       { name: roleNames.writer, trust: trust(names), policy: policy(writerRights(names)), maxSessionSeconds: 3600 },
       { name: roleNames.reader, trust: trust(names), policy: policy(readerRights(names)), maxSessionSeconds: 3600 },
+      { name: roleNames.eraser, trust: trust(names), policy: policy(eraserRights(names)), maxSessionSeconds: 3600 },
     ],
     buckets: [
-      { name: names.dataBucket, versioning: true, policy: policy(dataBucketRules(names.dataBucket)) },
+      { name: names.dataBucket, versioning: true, policy: policy(dataBucketRules(names)) },
       { name: names.controlBucket, versioning: true, policy: policy([tlsOnly(names.controlBucket)]) },
     ],
   };
@@ -72,11 +77,23 @@ function writerRights(names: AwsNames): Statement[] {
       Sid: 'WriteOnce',
       Effect: 'Allow',
       Action: 's3:PutObject',
-      Resource: [data('u'), data('x'), data('m'), data('p')],
+      Resource: [data('k/1'), data('u'), data('x'), data('m'), data('p')],
       Condition: { Null: { 's3:if-none-match': 'false' } },
     },
     // Not u/: what was written cannot be read back by whoever steals these credentials.
-    { Sid: 'ReadMetadata', Effect: 'Allow', Action: 's3:GetObject', Resource: [data('x'), data('m'), data('p')] },
+    {
+      Sid: 'ReadMetadata',
+      Effect: 'Allow',
+      Action: 's3:GetObject',
+      Resource: [data('k'), data('x'), data('m'), data('p')],
+    },
+    {
+      Sid: 'WriteKeyEnvelopesOnce',
+      Effect: 'Allow',
+      Action: 's3:PutObject',
+      Resource: controlKeys(names, '/1'),
+      Condition: { Null: { 's3:if-none-match': 'false' } },
+    },
     listOwnPrefix(names, names.dataBucket),
     ...ownSessions(names),
   ];
@@ -103,9 +120,35 @@ function ownSessions(names: AwsNames): Statement[] {
       Action: ['s3:GetObject', 's3:PutObject'],
       Resource: `arn:aws:s3:::${names.controlBucket}/t/${names.tenant}/s/*`,
     },
+    { Sid: 'ReadKeyEnvelopes', Effect: 'Allow', Action: 's3:GetObject', Resource: controlKeys(names) },
     { ...listOwnPrefix(names, names.controlBucket), Sid: 'ListSessions' },
   ];
 }
+
+/**
+ * Who ends a tenant: it deletes the envelopes of its root key for good, and reads nothing. No job ever assumes it; a person
+ * does, for one command (docs/keys.md).
+ */
+function eraserRights(names: AwsNames): Statement[] {
+  const envelopes = [names.dataBucket, names.controlBucket].map(
+    (bucket) => `arn:aws:s3:::${bucket}/t/${names.tenant}/k/*`,
+  );
+  return [
+    { Sid: 'EraseKeyEnvelopes', Effect: 'Allow', Action: 's3:DeleteObjectVersion', Resource: envelopes },
+    ...[names.dataBucket, names.controlBucket].map(
+      (bucket, index): Statement => ({
+        Sid: `FindKeyEnvelopes${index}`,
+        Effect: 'Allow',
+        Action: ['s3:ListBucket', 's3:ListBucketVersions'],
+        Resource: `arn:aws:s3:::${bucket}`,
+        Condition: { StringLike: { 's3:prefix': `t/${names.tenant}/k/*` } },
+      }),
+    ),
+  ];
+}
+
+const controlKeys = (names: AwsNames, generation = ''): string =>
+  `arn:aws:s3:::${names.controlBucket}/t/${names.tenant}/k${generation}/*`;
 
 function listOwnPrefix(names: AwsNames, bucket: string): Statement {
   return {
@@ -117,7 +160,7 @@ function listOwnPrefix(names: AwsNames, bucket: string): Statement {
   };
 }
 
-function dataBucketRules(bucket: string): Statement[] {
+function dataBucketRules({ accountId, dataBucket: bucket }: AwsNames): Statement[] {
   const objects = `arn:aws:s3:::${bucket}/*`;
   const deny = (Sid: string, Action: string | readonly string[], condition?: Statement['Condition']): Statement => ({
     Sid,
@@ -133,8 +176,10 @@ function dataBucketRules(bucket: string): Statement[] {
       Bool: { 's3:ObjectCreationOperation': 'true' },
     }),
     deny('NoMarkers', 's3:DeleteObject'),
-    // No collector exists yet, so nobody deletes.
-    deny('OnlyCollectorDeletes', 's3:DeleteObjectVersion'),
+    // No collector exists yet, so nobody deletes but who ends a tenant; that role's own rights end at key envelopes.
+    deny('OnlyCollectorDeletes', 's3:DeleteObjectVersion', {
+      ArnNotEquals: { 'aws:PrincipalArn': roleArn(accountId, 'eraser') },
+    }),
     deny('LockCap', 's3:PutObjectRetention', {
       NumericGreaterThan: { 's3:object-lock-remaining-retention-days': '35' },
     }),

@@ -1,5 +1,5 @@
 /** Who gets what, for the data plane: what a data proxy needs, wherever it runs. */
-
+import { randomBytes } from 'node:crypto';
 import { createStoreAccess } from '../aws/store-access';
 import { createAzureCredential, createTokenProvider } from '../azure/credential';
 import { createDiskAccess } from '../azure/disk-access';
@@ -13,7 +13,8 @@ import type { TransferEvents } from '../dataproxy/ports';
 import { createTransferHandler, type TransferHandler } from '../dataproxy/transfer-handler';
 import { AppError } from '../model/errors';
 import type { Settings } from './config';
-import { createKeyFileSource } from './key-file';
+import { createTenantKeySource } from './key-source';
+import { keyWrappers } from './key-wrappers';
 
 export interface RepositoryRequest {
   readonly role: StoreRole;
@@ -49,7 +50,13 @@ export function composeFoundation(settings: Settings, logger: Logger): Foundatio
     // The roles live in the account that owns the buckets: a bucket of the same name in foreign hands is refused.
     accountId: /:iam::(\d{12}):/.exec(settings.BLOCKFERRY_WRITER_ROLE_ARN)?.[1],
   });
-  const keys = createKeyFileSource(settings.BLOCKFERRY_KEY_FILE);
+  const keys = createTenantKeySource({
+    wrappers: keyWrappers(settings, credential),
+    pinnedCheck: settings.BLOCKFERRY_ROOT_KEY_CHECK,
+    randomBytes,
+    clock: systemClock,
+    logger,
+  });
   const open = new Map<string, Promise<Repository>>();
   return {
     credential,
@@ -65,10 +72,11 @@ export function composeFoundation(settings: Settings, logger: Logger): Foundatio
       const key = `${request.role}/${request.tenant}/${request.sessionId}`;
       const known = open.get(key);
       if (known) return known;
+      const pair = stores.open(request);
       const opening = openRepository({
-        stores: stores.open(request),
+        stores: pair,
         tenant: request.tenant,
-        keys,
+        keys: keys.through(pair, request.role),
         clock: systemClock,
         logger,
       });

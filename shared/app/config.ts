@@ -27,6 +27,7 @@ const integer = (fallback: number) =>
 
 const roleArn = z.string().regex(/^arn:aws[\w-]*:iam::\d{12}:role\/.+$/, 'the ARN of an IAM role');
 const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'an S3 bucket name');
+const KEY_VAULT_KEY = /^https:\/\/[\w.-]+(:\d{1,5})?\/keys\/[\w-]{1,127}(\/[0-9a-f]{32})?\/?$/i;
 const armId = z.string().startsWith('/subscriptions/', 'an Azure resource id');
 
 /** The settings by name. `local.settings.sample.json` lists the same names; a test compares them. */
@@ -48,7 +49,19 @@ export const settingsSchema = z.object({
   BLOCKFERRY_READER_ROLE_ARN: roleArn,
   BLOCKFERRY_DATA_BUCKET: bucket,
   BLOCKFERRY_CONTROL_BUCKET: bucket,
-  BLOCKFERRY_KEY_FILE: z.string().min(1),
+  /** Wraps the tenant's root key: a file with a 32-byte key, a key in Azure Key Vault, or both while one replaces the other. */
+  BLOCKFERRY_KEY_FILE: z.string().min(1).optional(),
+  BLOCKFERRY_KEY_VAULT_KEY: z
+    .string()
+    .regex(KEY_VAULT_KEY, 'the id of a Key Vault key, https://VAULT/keys/NAME, best without a version')
+    .optional(),
+  /** Public key (PEM, RSA) whose private half lies offline: the second way to the root key. */
+  BLOCKFERRY_ESCROW_KEY_FILE: z.string().min(1).optional(),
+  /** `check` that the root key must have, as it was logged when the key was made. */
+  BLOCKFERRY_ROOT_KEY_CHECK: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, '64 hex digits')
+    .optional(),
   BLOCKFERRY_FLEET: z.enum(['functions', 'scale-set', 'process']).default('functions'),
   BLOCKFERRY_SCALE_SETS: z
     .string()
@@ -103,6 +116,9 @@ function combinations(settings: Settings): string[] {
     problems.push(
       'BLOCKFERRY_STORAGE_CONNECTION: give it, or both BLOCKFERRY_QUEUE_ENDPOINT and BLOCKFERRY_TABLE_ENDPOINT',
     );
+  }
+  if (settings.BLOCKFERRY_KEY_FILE === undefined && settings.BLOCKFERRY_KEY_VAULT_KEY === undefined) {
+    problems.push('BLOCKFERRY_KEY_FILE: give it, or BLOCKFERRY_KEY_VAULT_KEY');
   }
   if (settings.BLOCKFERRY_FLEET === 'scale-set') {
     const known = new Set(settings.BLOCKFERRY_SCALE_SETS.map(([region]) => region));

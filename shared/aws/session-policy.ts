@@ -18,9 +18,12 @@ export interface SessionScope {
 /** Longest policy that AWS STS takes inline. */
 const POLICY_CHARS_MAX = 2048;
 
-/** Below a tenant: packs u, index segments x, manifests m, restore points p. A writer cannot read packs back. */
-const WRITABLE = ['u', 'x', 'm', 'p'];
-const READABLE_BY_WRITER = ['x', 'm', 'p'];
+/**
+ * Below a tenant: key envelopes k, packs u, index segments x, manifests m, restore points p. One letter each, so one pattern
+ * covers what a writer writes: five ARNs would not fit. Reading is spelled out, because a writer cannot read packs back.
+ */
+const WRITABLE = '?';
+const READABLE_BY_WRITER = ['k', 'x', 'm', 'p'];
 
 export function sessionPolicy(scope: SessionScope): string {
   for (const part of [scope.tenant, scope.sessionId, scope.dataBucket, scope.controlBucket]) {
@@ -29,6 +32,7 @@ export function sessionPolicy(scope: SessionScope): string {
   const arn = (bucket: string, key: string): string => `arn:${scope.partition}:s3:::${bucket}${key}`;
   const tenant = `/t/${scope.tenant}`;
   const data = (folder: string): string => arn(scope.dataBucket, `${tenant}/${folder}/*`);
+  const controlKeys = arn(scope.controlBucket, `${tenant}/k/*`);
   const register = arn(scope.controlBucket, `${tenant}/s/${scope.sessionId}`);
   const allow = (Action: string | readonly string[], Resource: readonly string[], extra = {}): object => ({
     Effect: 'Allow',
@@ -38,8 +42,11 @@ export function sessionPolicy(scope: SessionScope): string {
   });
   const statements = [
     ...(scope.role === 'writer'
-      ? [allow('s3:PutObject', WRITABLE.map(data)), allow('s3:GetObject', READABLE_BY_WRITER.map(data))]
-      : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`)])]),
+      ? [
+          allow('s3:PutObject', [data(WRITABLE), controlKeys]),
+          allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), controlKeys]),
+        ]
+      : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`), controlKeys])]),
     allow('s3:ListBucket', [arn(scope.dataBucket, ''), arn(scope.controlBucket, '')], {
       Condition: { StringLike: { 's3:prefix': `t/${scope.tenant}/*` } },
     }),

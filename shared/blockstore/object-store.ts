@@ -65,7 +65,11 @@ export interface StoreAccess {
   open(request: { readonly role: StoreRole; readonly tenant: string; readonly sessionId: string }): StorePair;
 }
 
-/** Gives the tenant's root key (32 bytes). Throws `key.missing` or `key.wrong`. The buffer is never logged or stored. */
+/** Gives the tenant's root key (32 bytes). Throws `key.*`, or `cloud.*` when the key's service does not answer. */
 export interface KeySource {
+  /** The buffer is never logged or stored; it goes back to `release` when the keys have been derived from it. */
   rootKey(tenant: string): Promise<Buffer>;
+  /** Generation of the pack wrap key for new packs; 1 when the source knows of no rotation. */
+  packGeneration?(tenant: string): Promise<number>;
+  release?(rootKey: Buffer): void;
 }

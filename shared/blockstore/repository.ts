@@ -38,7 +38,7 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
   const repository: Repository = {
     tenant: options.tenant,
     stores: options.stores,
-    keys: deriveKeys(await options.keys.rootKey(options.tenant), options.tenant),
+    keys: await keysOf(options),
     clock: options.clock,
     logger: options.logger,
     randomBytes: options.random ?? secureRandomBytes,
@@ -52,6 +52,16 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
     }
   }
   return repository;
+}
+
+async function keysOf({ keys, tenant }: RepositoryOptions): Promise<RepositoryKeys> {
+  const packGeneration = await keys.packGeneration?.(tenant);
+  const rootKey = await keys.rootKey(tenant);
+  try {
+    return deriveKeys(rootKey, tenant, packGeneration);
+  } finally {
+    keys.release?.(rootKey);
+  }
 }
 
 export type Bucket = keyof StorePair;

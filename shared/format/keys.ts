@@ -13,27 +13,38 @@ export interface RepositoryKeys {
   readonly mac: Buffer;
   /** Sealing of index segments, manifests and records. */
   readonly meta: Buffer;
-  /** Wraps the data key of each pack. */
+  /** Wraps the data keys of new packs: the one of `wrapGeneration`. */
   readonly wrap: Buffer;
   readonly wrapGeneration: number;
+  /** Wrap keys by generation, the first is generation 1. Some newer ones too: another process may have rotated since. */
+  readonly wraps: readonly Buffer[];
   /** 8 bytes that tell which root key wrote an object, without telling anything of it. */
   readonly check: Buffer;
 }
 
 export const rootKeyBytes = 32;
-const WRAP_GENERATION = 1;
+/** Yearly rotations for two and a half centuries; it bounds what a forged envelope can make us derive. */
+export const packGenerationMax = 256;
+/** So many rotations may happen while a process keeps its keys. */
+const GENERATIONS_AHEAD = 8;
 
-export function deriveKeys(rootKey: Buffer, tenant: string): RepositoryKeys {
+export const saltOfTenant = (tenant: string): string => `blockferry/1/${tenant}`;
+
+/** `packGeneration`: generation of the key that wraps the data keys of new packs. */
+export function deriveKeys(rootKey: Buffer, tenant: string, packGeneration = 1): RepositoryKeys {
   assert(rootKey.length === rootKeyBytes, 'a root key has 32 bytes');
+  assert(packGeneration >= 1 && packGeneration <= packGenerationMax, `no generation of pack keys: ${packGeneration}`);
   const derive = (label: string, bytes = 32): Buffer =>
-    Buffer.from(hkdfSync('sha256', rootKey, `blockferry/1/${tenant}`, label, bytes));
+    Buffer.from(hkdfSync('sha256', rootKey, saltOfTenant(tenant), label, bytes));
+  const generations = Array.from({ length: packGeneration + GENERATIONS_AHEAD }, (_, index) => index + 1);
   return {
     tenant,
     id: derive('block-id/1'),
     mac: derive('record/1'),
     meta: derive('meta/1'),
-    wrap: derive(`unit-wrap/${WRAP_GENERATION}`),
-    wrapGeneration: WRAP_GENERATION,
+    wrap: derive(`unit-wrap/${packGeneration}`),
+    wrapGeneration: packGeneration,
+    wraps: generations.map((generation) => derive(`unit-wrap/${generation}`)),
     check: derive('key-check/1', 8),
   };
 }

@@ -69,12 +69,13 @@ export function openPackHeader(keys: RepositoryKeys, unit: Buffer, stored: Buffe
   if (!stored.subarray(8, 16).equals(keys.check)) {
     throw new AppError('key.wrong', `pack ${name} was written under another root key`, { context });
   }
-  if (stored.readUInt16LE(6) !== keys.wrapGeneration) throw unknown(`wrap generation ${stored.readUInt16LE(6)}`);
+  const wrap = keys.wraps[stored.readUInt16LE(6) - 1];
+  if (wrap === undefined) throw unknown(`wrap generation ${stored.readUInt16LE(6)}`);
   if (!stored.subarray(16, 32).equals(unit)) {
     throw new AppError('pack.corrupt', `the object of pack ${name} holds another pack`, { context });
   }
   const header = Buffer.from(stored);
-  const decipher = createDecipheriv('aes-256-gcm', keys.wrap, header.subarray(36, 48), { authTagLength: 16 });
+  const decipher = createDecipheriv('aes-256-gcm', wrap, header.subarray(36, 48), { authTagLength: 16 });
   decipher.setAAD(wrapData(keys, header));
   decipher.setAuthTag(header.subarray(80, 96));
   try {

@@ -40,6 +40,8 @@ export type ErrorCode =
   | 'format.unknown'
   | 'key.missing'
   | 'key.wrong'
+  | 'key.disabled'
+  | 'key.corrupt'
   | 'record.conflict'
   | 'record.not-found'
   | 'config.invalid'

@@ -36,7 +36,14 @@ const rules: Readonly<Record<string, Rule>> = {
     packages: [/^@azure\/functions$/, /^zod$/, builtIn('crypto')],
   },
   'shared/azure': {
-    folders: ['shared/dataproxy', 'shared/workflows', 'shared/catalog', 'shared/model', 'shared/base'],
+    folders: [
+      'shared/blockstore',
+      'shared/dataproxy',
+      'shared/workflows',
+      'shared/catalog',
+      'shared/model',
+      'shared/base',
+    ],
     packages: [/^@azure\//, /^undici$/, node],
   },
   'shared/aws': {
@@ -69,7 +76,12 @@ const rules: Readonly<Record<string, Rule>> = {
 
 /** Ports are interfaces: an adapter may know the one it implements, and nothing else of that folder. */
 const portFiles: Readonly<Record<string, readonly string[]>> = {
-  'shared/azure': ['shared/dataproxy/ports', 'shared/workflows/ports', 'shared/catalog/record-store'],
+  'shared/azure': [
+    'shared/blockstore/key-wrapper',
+    'shared/dataproxy/ports',
+    'shared/workflows/ports',
+    'shared/catalog/record-store',
+  ],
   'shared/aws': ['shared/blockstore/object-store'],
 };
 
