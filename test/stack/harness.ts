@@ -2,11 +2,13 @@
  * One trial of the whole embedded stack: small disks, the product over HTTP, the simulated clouds by their control API.
  * What it says about leftovers comes from the simulator, the process table and the catalog, not from the product's replies.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { stateLayout } from '../../local/stack/layout';
+import { loadPorts, type Ports } from '../../local/stack/ports';
 import { sampleTenant } from '../../local/stack/settings';
 import { type Stack, type StackOptions, startStack } from '../../local/stack/stack';
 import { composeFoundation } from '../../shared/app/compose-data-plane';
@@ -35,6 +37,8 @@ export interface MachineSpec {
 
 export interface TrialOptions extends Pick<StackOptions, 'fleet' | 'settings'> {
   readonly machines: readonly MachineSpec[];
+  /** Settings that need to know the ports before anything runs. */
+  readonly throughProxies?: (ports: Ports) => Promise<Readonly<Record<string, string>>>;
 }
 
 export interface Reply {
@@ -81,9 +85,12 @@ export async function startTrial(options: TrialOptions): Promise<Trial> {
     const location = machine.region ?? sampleTenant.regions[0];
     return { ...place, location, tags: machine.tags ?? {}, osDisk, dataDisks: disks.filter(({ lun }) => lun !== 'os') };
   });
+  const state = path.join(folder, 'state');
+  mkdirSync(state);
   try {
+    const proxied = await options.throughProxies?.(await loadPorts(stateLayout(state).portsFile));
     const stack = await startStack({
-      state: path.join(folder, 'state'),
+      state,
       vms,
       ...(options.fleet === undefined ? {} : { fleet: options.fleet }),
       settings: {
@@ -94,6 +101,7 @@ export async function startTrial(options: TrialOptions): Promise<Trial> {
         BLOCKFERRY_SCHEDULE: '0 0 0 1 1 *',
         BLOCKFERRY_JANITOR_SCHEDULE: '0 0 0 1 1 *',
         ...options.settings,
+        ...proxied,
       },
     });
     return new Trial(folder, stack);
