@@ -43,10 +43,11 @@ export class DurableEngine {
     this.db = db;
     this.functions = functions;
     this.config = config;
-    this.#turns = new TurnRunner({ ...options, defaultVersion: config.defaultVersion });
+    const wake = (instanceId: string): void => this.#instances.wake(instanceId);
+    this.#turns = new TurnRunner({ ...options, defaultVersion: config.defaultVersion, wake });
     const activities = new ActivityRunner({ db, worker, functions, repeat: options.repeatActivities });
     const entities = new EntityRunner({ db, worker, functions, batchSize: config.entityBatchSize });
-    this.#timers = new TimerLoop(db, (instanceId) => this.#instances.wake(instanceId));
+    this.#timers = new TimerLoop(db, wake);
     this.#instances = new Dispatcher({
       limit: config.maxOrchestrators,
       log,

@@ -27,13 +27,16 @@ export class HistoryCache {
     return text;
   }
 
-  /** Call after the events are committed. */
-  append(executionId: string, events: readonly HistoryEvent[]): void {
+  /** Call after the events are committed. Returns the length of the history in characters, 0 when it is not held. */
+  append(executionId: string, events: readonly HistoryEvent[]): number {
     const known = this.#texts.get(executionId);
-    if (known !== undefined) {
-      const added = events.map((item) => JSON.stringify(item)).join(',');
-      this.#keep(executionId, known === '' ? added : `${known},${added}`);
+    if (known === undefined) {
+      return 0;
     }
+    const added = events.map((item) => JSON.stringify(item)).join(',');
+    const text = known === '' ? added : `${known},${added}`;
+    this.#keep(executionId, text);
+    return text.length;
   }
 
   forget(executionId: string): void {

@@ -9,6 +9,7 @@ import { EventType, event, type Failure, type RetryState } from './history';
 import { HistoryCache } from './history-cache';
 import { findInstance, type InstanceRow, isEnded } from './instances';
 import { commitTurn, type StoredEvent } from './turn-commit';
+import { TurnPace } from './turn-pace';
 import { broken, type InboxMessage, orderBatch, planTurn, type TurnPlan } from './turn-plan';
 import { newWoken, type Woken } from './turn-schedule';
 
@@ -19,6 +20,8 @@ export interface TurnRunnerOptions {
   readonly defaultVersion: string | undefined;
   /** Runs every turn twice and fails the orchestration when the answers differ. */
   readonly checkReplay: boolean;
+  /** Look at an instance again later. */
+  readonly wake: (instanceId: string) => void;
   readonly log: Log;
 }
 
@@ -34,15 +37,18 @@ const LOST_COUNT_MAX = 10;
 export class TurnRunner {
   readonly #options: TurnRunnerOptions;
   readonly #cache: HistoryCache;
+  readonly #pace: TurnPace;
 
   constructor(options: TurnRunnerOptions) {
     this.#options = options;
     this.#cache = new HistoryCache(options.db);
+    this.#pace = new TurnPace(options.db, options.wake);
   }
 
   /** Drops what is remembered of a generation whose history was changed from outside (rewind). */
   forget(executionId: string): void {
     this.#cache.forget(executionId);
+    this.#pace.forget(executionId);
   }
 
   /** Takes all messages that wait. Throws `WorkerLostError` when the worker died: nothing has happened then. */
@@ -50,6 +56,9 @@ export class TurnRunner {
     const { db } = this.#options;
     const instance = findInstance(db, instanceId);
     if (instance === undefined || instance.status === 'Suspended' || isEnded(instance.status)) {
+      return newWoken();
+    }
+    if (this.#pace.mustWait(instanceId, instance.executionId)) {
       return newWoken();
     }
     const batch = this.#takeBatch(instance);
@@ -197,9 +206,9 @@ export class TurnRunner {
       return commitTurn(db, { instance: now, batch, plan, atMs, defaultVersion });
     });
     if (done === undefined || plan.outcome.kind !== 'running') {
-      this.#cache.forget(executionId);
+      this.forget(executionId);
     } else {
-      this.#cache.append(executionId, done.added);
+      this.#pace.note(executionId, this.#cache.append(executionId, done.added));
     }
     if (plan.outcome.kind === 'failed') {
       const message = `${instanceId}: ${plan.outcome.failure.reason}`;
