@@ -1,4 +1,5 @@
 /** HTTP triggers on the embedded host: routes, methods, access, bodies, failures. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HostProcess, startHost, temporaryDir, until } from './host-process';
 
@@ -84,12 +85,12 @@ test('invocation hooks run around the function', async () => {
 });
 
 test('user code that blocks its thread does not block the host', async () => {
-  const blocked = host.fetch('/api/block?ms=600');
-  const status = await host.fetch('/admin/host/status');
-  expect(status.status).toBe(200);
-  const list = await host.durable('instances');
-  expect(list.status).toBe(200);
-  expect((await blocked).status).toBe(200);
+  const blocked = host.fetch('/api/block');
+  expect((await host.fetch('/admin/host/status')).status).toBe(200);
+  expect((await host.durable('instances')).status).toBe(200);
+  // The function gets its thread free only by what happens after those answers.
+  writeFileSync(join(scratch.dir, 'unblock'), '');
+  expect(await (await blocked).text()).toBe('unblocked');
 });
 
 test('what a function logs comes out as JSON with its name and invocation', async () => {
@@ -120,6 +121,7 @@ test('what is not emulated says so: 501, and a line in the log', async () => {
   expect((await host.fetch('/admin/functions/blobs', { method: 'POST', headers })).status).toBe(501);
   expect((await host.fetch('/admin/keys', { headers })).status).toBe(501);
   expect((await host.fetch('/admin/functions/unheardOf', { method: 'POST', headers })).status).toBe(404);
+  expect((await host.fetch('/admin/functions/%E0%A4%A', { method: 'POST', headers })).status).toBe(404);
   expect(host.logs().join('\n')).toContain('blobTrigger is not emulated');
 });
 

@@ -184,6 +184,9 @@ test('lists filter and page; purge takes one, many, and only what has ended', as
   const future = await host.durable('instances?createdTimeFrom=2100-01-01T00:00:00Z');
   expect(await future.json()).toEqual([]);
   expect((await host.durable('instances?createdTimeFrom=nonsense')).status).toBe(400);
+  for (const top of ['0', '-3', '1.5', 'x']) {
+    expect((await host.durable(`instances?top=${top}`)).status).toBe(400);
+  }
   expect((await host.durable('instances?top=1', { headers: { 'x-ms-continuation-token': 'zz' } })).status).toBe(400);
 
   expect((await host.durable('instances/page-0', { method: 'DELETE' })).status).toBe(200);
@@ -217,6 +220,10 @@ test('an activity whose worker dies is delivered again', async () => {
 
 test('an activity past functionTimeout fails, and the engine goes on', async () => {
   const status = await host.run('tooLong');
-  expect([status.runtimeStatus, status.output]).toEqual(['Failed', expect.stringContaining('Timeout value of 3 s')]);
+  expect([status.runtimeStatus, status.output]).toEqual(['Failed', expect.stringContaining('Timeout value of 2 s')]);
   expect((await host.run('chain', 1)).output).toBe(8);
+});
+
+test('a turn past functionTimeout is tried again with a new worker', async () => {
+  expect((await host.run('hangingOnce', { flag: 'hung' })).output).toBe('went on');
 });

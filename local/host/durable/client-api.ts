@@ -78,6 +78,9 @@ export class DurableClientApi {
     if (filter === undefined) {
       return badRequest('createdTimeFrom and createdTimeTo must be dates.');
     }
+    if (limitOf(query) === 0) {
+      return badRequest('top must be a positive whole number.');
+    }
     if (method === 'DELETE') {
       const instancesDeleted = this.#manage.purgeMany(filter);
       return instancesDeleted === 0 ? NOT_FOUND : { status: 200, body: { instancesDeleted } };
@@ -85,8 +88,12 @@ export class DurableClientApi {
     const { db } = this.#engine;
     const token = headers['x-ms-continuation-token'];
     try {
-      const limit = Number(query.get('top')) || undefined;
-      const page = listInstances(db, filter, limit, typeof token === 'string' && token !== '' ? token : undefined);
+      const page = listInstances(
+        db,
+        filter,
+        limitOf(query),
+        typeof token === 'string' && token !== '' ? token : undefined,
+      );
       const options = { showInput: query.get('showInput') !== 'false', showHistory: false, showHistoryOutput: false };
       const next = page.continuation === undefined ? {} : { 'x-ms-continuation-token': page.continuation };
       return { status: 200, body: page.rows.map((row) => statusOf(db, row, options)), headers: next };
@@ -207,6 +214,12 @@ function jsonBody(body: string): { readonly text: string } | undefined | 'invali
   } catch {
     return 'invalid';
   }
+}
+
+/** Undefined when the caller names none, 0 when it is no positive whole number. */
+function limitOf(query: URLSearchParams): number | undefined {
+  const text = query.get('top') ?? '';
+  return text === '' ? undefined : /^\d{1,9}$/.test(text) ? Number(text) : 0;
 }
 
 function filterOf(query: URLSearchParams): InstanceFilter | undefined {

@@ -1,9 +1,10 @@
 /**
  * Runs work by key: at most `limit` keys at once, never one key twice at a time, and once more when a key is woken
- * while it runs. Work that fails because the worker died is delivered again; everything else is a bug and is logged.
+ * while it runs. Work that fails because the worker died, or had to be ended for taking too long, is delivered again;
+ * everything else is a bug and is logged.
  */
 import { type Log, messageOf } from '../log';
-import { WorkerLostError } from '../worker-process';
+import { FunctionTimeoutError, WorkerLostError } from '../worker-process';
 
 export interface DispatcherOptions {
   readonly limit: number;
@@ -57,7 +58,7 @@ export class Dispatcher {
       await this.#options.work(key, this.#lostCounts.get(key) ?? 0);
       this.#lostCounts.delete(key);
     } catch (error) {
-      if (error instanceof WorkerLostError) {
+      if (error instanceof WorkerLostError || error instanceof FunctionTimeoutError) {
         this.#lostCounts.set(key, (this.#lostCounts.get(key) ?? 0) + 1);
         this.#ready.add(key);
       } else if (!this.#isStopped) {

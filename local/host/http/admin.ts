@@ -46,7 +46,7 @@ export async function handleAdmin(
     );
     return;
   }
-  await runFunction(admin, decodeURIComponent(name), request, response);
+  await runFunction(admin, decoded(name), request, response);
 }
 
 async function runFunction(
@@ -75,6 +75,15 @@ async function runFunction(
     started ? 202 : 501,
     started ? undefined : { Message: `${known.trigger.type} cannot be run by hand.` },
   );
+}
+
+/** A name that is not valid percent encoding is no function's. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return '';
+  }
 }
 
 /** The `input` of the body as text; an empty body counts as empty input. */
