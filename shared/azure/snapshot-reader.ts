@@ -60,19 +60,26 @@ class SnapshotReader implements DiskReader {
     }
   }
 
-  async read(range: ByteRange, signal: AbortSignal): Promise<Buffer> {
+  async read(range: ByteRange, signal: AbortSignal, into?: Buffer): Promise<Buffer> {
     assert(range.start >= 0 && range.end <= this.sizeBytes, `range ${range.start}..${range.end} is not in the disk`);
-    if (range.end <= range.start) return Buffer.alloc(0);
-    const bytes = Buffer.allocUnsafeSlow(rangeLength(range)); // not from the shared pool: workers take it over
-    await Promise.all(
-      [...splitRange(range, limits.checkedReadBytesMax)].map(async (part) => {
-        const into = bytes.subarray(part.start - range.start, part.end - range.start);
-        const totalBytes = await fillPart(this.plane, this.snapshot, part, into, signal);
-        if (totalBytes !== this.sizeBytes + limits.vhdFooterBytes) {
-          throw new AppError('source.short-read', 'the snapshot has another size than when it was opened');
-        }
-      }),
-    );
+    const bytes = into ?? Buffer.allocUnsafeSlow(rangeLength(range));
+    assert(bytes.length === rangeLength(range), 'a buffer as long as the range');
+    const stop = new AbortController();
+    const inner = AbortSignal.any([signal, stop.signal]);
+    const parts = [...splitRange(range, limits.checkedReadBytesMax)].map(async (part) => {
+      const place = bytes.subarray(part.start - range.start, part.end - range.start);
+      const totalBytes = await fillPart(this.plane, this.snapshot, part, place, inner);
+      if (totalBytes !== this.sizeBytes + limits.vhdFooterBytes) {
+        throw new AppError('source.short-read', 'the snapshot has another size than when it was opened');
+      }
+    });
+    try {
+      await Promise.all(parts);
+    } finally {
+      // The buffer may be somebody else's next: nothing writes to it any more when this settles.
+      stop.abort();
+      await Promise.allSettled(parts);
+    }
     return bytes;
   }
 

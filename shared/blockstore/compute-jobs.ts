@@ -4,8 +4,8 @@
  */
 import { assert } from '../base/assert';
 import { blockId, firstWrongBlock, idBytes, isZero } from '../format/block-id';
-import { frameError, openFrame, sealFrame } from '../format/frame';
-import { openPackTail, type PackFrame, type SealedFrame } from '../format/pack';
+import { type FrameShape, frameError, openFrame, sealFrame } from '../format/frame';
+import { openPackTail, type PackFrame } from '../format/pack';
 import { type PackContext, packHeaderBytes, unitNameOf } from '../format/pack-header';
 import { AppError } from '../model/errors';
 
@@ -21,17 +21,21 @@ export interface HashResult {
   readonly ids: Buffer;
   /** 1 where the block is all zeros. */
   readonly zero: Buffer;
-  /** The input, handed back: its memory had moved to the worker. */
-  readonly bytes: Buffer;
 }
 
+/** Seals the first `rawBytes` of `bytes` and leaves the sealed frame in their place, which must have room for it. */
 export interface SealFrameJob {
   readonly kind: 'seal-frame';
   readonly context: PackContext;
   readonly ordinal: number;
   readonly ids: Buffer;
   readonly bytes: Buffer;
+  readonly rawBytes: number;
   readonly level: number;
+}
+export interface SealFrameResult {
+  readonly storedBytes: number;
+  readonly shape: FrameShape;
 }
 
 /** Decodes a finished pack again and compares every block with the id that its source had. */
@@ -44,10 +48,10 @@ export interface VerifyPackJob {
   readonly tailBytes: number;
 }
 export interface VerifyPackResult {
-  readonly bytes: Buffer;
+  readonly frames: number;
 }
 
-/** Opens consecutive frames and checks every block against its id. */
+/** Opens consecutive frames into `into`, one behind the other, and checks every block against its id. */
 export interface OpenFramesJob {
   readonly kind: 'open-frames';
   readonly context: PackContext;
@@ -57,21 +61,22 @@ export interface OpenFramesJob {
   readonly ids: Buffer;
   /** Bytes of the pack from the first frame's start to the last one's end. */
   readonly bytes: Buffer;
+  /** Room for the plaintext of all frames. */
+  readonly into: Buffer;
 }
 export interface OpenFramesResult {
-  /** Plaintext of each frame. */
-  readonly raw: readonly Buffer[];
+  readonly rawBytes: number;
 }
 
 export type ComputeJob = HashJob | SealFrameJob | VerifyPackJob | OpenFramesJob;
-export type ComputeResult = HashResult | SealedFrame | VerifyPackResult | OpenFramesResult;
+export type ComputeResult = HashResult | SealFrameResult | VerifyPackResult | OpenFramesResult;
 
 export function* runJob(job: ComputeJob): Generator<void, ComputeResult> {
   switch (job.kind) {
     case 'hash':
       return yield* hash(job);
     case 'seal-frame':
-      return sealFrame(job.context, job.ordinal, job.ids, job.bytes, job.level);
+      return seal(job);
     case 'verify-pack':
       return yield* verifyPack(job);
     case 'open-frames':
@@ -89,7 +94,20 @@ function* hash(job: HashJob): Generator<void, HashResult> {
     else blockId(job.idKey, block).copy(ids, index * idBytes);
     if (index % 32 === 31) yield;
   }
-  return { ids, zero, bytes: job.bytes };
+  return { ids, zero };
+}
+
+function seal(job: SealFrameJob): SealFrameResult {
+  const { stored, shape } = sealFrame(
+    job.context,
+    job.ordinal,
+    job.ids,
+    job.bytes.subarray(0, job.rawBytes),
+    job.level,
+  );
+  assert(stored.length <= job.bytes.length, 'a sealed frame fits where its blocks were');
+  stored.copy(job.bytes);
+  return { storedBytes: stored.length, shape };
 }
 
 function* verifyPack(job: VerifyPackJob): Generator<void, VerifyPackResult> {
@@ -100,6 +118,7 @@ function* verifyPack(job: VerifyPackJob): Generator<void, VerifyPackResult> {
       retryable: true,
       context: { unit: unitNameOf(context) },
     });
+  let frames = 0;
   if (!bytes.subarray(0, packHeaderBytes).equals(context.header)) throw fail('its header changed after it was made');
   try {
     const directory = openPackTail(context, bytes.subarray(bytes.length - job.tailBytes), bytes.length);
@@ -111,19 +130,20 @@ function* verifyPack(job: VerifyPackJob): Generator<void, VerifyPackResult> {
       if (wrong !== undefined || !opened.ids.equals(ids)) {
         throw fail(`frame ${frame.ordinal} does not decode to its source`);
       }
+      frames++;
       yield;
     }
   } catch (error) {
     throw error instanceof AppError && !error.retryable ? fail('it does not decode') : error;
   }
-  return { bytes };
+  return { frames };
 }
 
 function* openFrames(job: OpenFramesJob): Generator<void, OpenFramesResult> {
   const { context, frames } = job;
   const start = frames[0]?.start ?? 0;
   const firstSlot = frames[0]?.firstSlot ?? 0;
-  const raw: Buffer[] = [];
+  let rawBytes = 0;
   for (const frame of frames) {
     const ids = frameIds(job.ids, frame, firstSlot);
     const opened = openFrame(context, frame.ordinal, frame, job.bytes.subarray(frame.start - start, frame.end - start));
@@ -145,10 +165,11 @@ function* openFrames(job: OpenFramesJob): Generator<void, OpenFramesResult> {
         },
       );
     }
-    raw.push(opened.raw);
+    assert(rawBytes + opened.raw.length <= job.into.length, 'room for the plaintext of every frame');
+    rawBytes += opened.raw.copy(job.into, rawBytes);
     yield;
   }
-  return { raw };
+  return { rawBytes };
 }
 
 function frameIds(ids: Buffer, frame: PackFrame, firstSlot: number): Buffer {

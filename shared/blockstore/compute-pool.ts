@@ -3,12 +3,11 @@
  * stalls: heartbeats depend on it. This file is also what a worker runs. Where it runs from TypeScript sources (tests) there
  * is no file a worker could load, and the same jobs run here, in pieces.
  *
- * Buffers move to the worker and back instead of being copied: whoever gives a buffer to a job must not use it afterwards,
- * and takes the one in the result.
+ * Jobs work on shared memory where it lies; other buffers are copied to the thread. Nobody may touch a job's buffers while
+ * it runs.
  */
 import { availableParallelism } from 'node:os';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import type { SealedFrame } from '../format/pack';
 import { AppError, type ErrorCode } from '../model/errors';
 import {
   type ComputeJob,
@@ -19,13 +18,14 @@ import {
   type OpenFramesResult,
   runJob,
   type SealFrameJob,
+  type SealFrameResult,
   type VerifyPackJob,
   type VerifyPackResult,
 } from './compute-jobs';
 
 export interface ComputePool {
   run(job: HashJob): Promise<HashResult>;
-  run(job: SealFrameJob): Promise<SealedFrame>;
+  run(job: SealFrameJob): Promise<SealFrameResult>;
   run(job: VerifyPackJob): Promise<VerifyPackResult>;
   run(job: OpenFramesJob): Promise<OpenFramesResult>;
   /** Ends the threads. Jobs under way are rejected. */
@@ -112,7 +112,7 @@ class ThreadPool {
       if (!task) return;
       this.busy.set(worker, task);
       worker.ref();
-      worker.postMessage(movable(task.job), transferList(task.job));
+      worker.postMessage(task.job, moved(task.job));
     }
   }
 
@@ -147,23 +147,14 @@ class ThreadPool {
   }
 }
 
-/** Structured cloning copies a view's whole memory, so views of something larger are cut out first. */
-const own = (bytes: Buffer): Uint8Array =>
-  bytes.byteLength === bytes.buffer.byteLength ? new Uint8Array(bytes.buffer as ArrayBuffer) : new Uint8Array(bytes);
-
-function movable<Value>(value: Value): Value {
-  if (Buffer.isBuffer(value)) return own(value) as unknown as Value;
-  if (Array.isArray(value)) return value.map(movable) as unknown as Value;
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, movable(part)])) as Value;
+/** What was fetched for one job only and is not shared need not be copied: it moves. */
+function moved(job: ComputeJob): ArrayBuffer[] {
+  if (job.kind !== 'open-frames') return [];
+  const { buffer, byteLength } = job.bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
 }
 
-/** The one big buffer of a job moves; keys and ids are copied. */
-function transferList(job: { readonly bytes?: Buffer }): ArrayBuffer[] {
-  const { bytes } = job;
-  return bytes && bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer as ArrayBuffer] : [];
-}
-
+/** A Buffer arrives on the other side as a Uint8Array, on the same memory when that is shared. */
 function withBuffers<Value>(value: Value): Value {
   if (value instanceof Uint8Array)
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength) as unknown as Value;
@@ -191,12 +182,7 @@ function serve(): void {
       const steps = runJob(withBuffers(job));
       let step = steps.next();
       while (!step.done) step = steps.next();
-      const result = movable(step.value);
-      const buffers = Object.values(result)
-        .flat()
-        .map((part: Uint8Array) => part.buffer);
-      const moved = buffers.filter((buffer) => buffer instanceof ArrayBuffer) as ArrayBuffer[];
-      parentPort?.postMessage({ result } satisfies Reply, [...new Set(moved)]);
+      parentPort?.postMessage({ result: step.value } satisfies Reply);
     } catch (error) {
       parentPort?.postMessage({ failure: describe(error) } satisfies Reply);
     }

@@ -67,13 +67,15 @@ export class DedupIndex {
     this.slots[at] = location.slot;
   }
 
-  /** Takes over a stored unit from an index segment. `ids` in slot order. */
-  addStored(ref: UnitRef, ids: Buffer, segment: number): void {
+  /** Takes over a stored unit from an index segment. `ids` in slot order; `keep` tells which of them are worth the memory. */
+  addStored(ref: UnitRef, ids: Buffer, segment: number, keep?: (id: Buffer) => boolean): void {
     const { unit, isNew } = this.units.addStored(ref, segment);
     if (!isNew) return;
     const count = ids.length / idBytes;
-    for (let slot = 0; slot < count; slot++)
-      this.claim(ids.subarray(slot * idBytes, (slot + 1) * idBytes), { unit, slot });
+    for (let slot = 0; slot < count; slot++) {
+      const id = ids.subarray(slot * idBytes, (slot + 1) * idBytes);
+      if (!keep || keep(id)) this.claim(id, { unit, slot });
+    }
   }
 
   /** Makes room at once for so many blocks more, so that loading does not grow step by step. */

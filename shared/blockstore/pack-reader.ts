@@ -18,7 +18,7 @@ const SMALL_PACK_BYTES = 256 * 1024;
 /** Frames with a gap up to this between them are read together. */
 const READ_GAP_BYTES = 64 * 1024;
 /** What one read may decompress to: well-compressed packs would otherwise unfold to gigabytes at once. */
-const RAW_BYTES_MAX = 32 * 1024 * 1024;
+export const rawBytesMax = 16 * 1024 * 1024;
 
 export interface OpenedPack {
   readonly unit: UnitRef;
@@ -81,7 +81,7 @@ export function planFrameReads(pack: OpenedPack, slots: Iterable<number>): Frame
       last &&
       frame.start - last.end <= READ_GAP_BYTES &&
       frame.end - last.start <= limits.readBytesMax &&
-      last.rawBytes + rawBytes <= RAW_BYTES_MAX;
+      last.rawBytes + rawBytes <= rawBytesMax;
     if (last && joins) {
       last.frames.push(...joined);
       last.end = frame.end;
@@ -108,16 +108,20 @@ async function readTwice<Result>(
   }
 }
 
-/** Fetches and opens the frames of one read. Result: plaintext blocks by slot. `pack.corrupt` or `block.corrupt` otherwise. */
+/** Bytes that the frames of a read decompress to. */
+export const rawBytesOf = (read: FrameRead): number => read.frames.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
+
+/** Fetches and opens the frames of one read. Result: plaintext blocks by slot, in `into` when it is given (`rawBytesOf`). `pack.corrupt` or `block.corrupt` otherwise. */
 export function readFrames(
   repository: Repository,
   pool: ComputePool,
   pack: OpenedPack,
   read: FrameRead,
   signal?: AbortSignal,
+  into: Buffer = Buffer.from(new SharedArrayBuffer(rawBytesOf(read))),
 ): Promise<Map<number, Buffer>> {
   return readTwice(repository, pack.unit, (again) =>
-    readOnce(repository, pool, again ? { ...pack, whole: undefined } : pack, read, signal),
+    readOnce(repository, pool, again ? { ...pack, whole: undefined } : pack, read, into, signal),
   );
 }
 
@@ -126,6 +130,7 @@ async function readOnce(
   pool: ComputePool,
   pack: OpenedPack,
   read: FrameRead,
+  into: Buffer,
   signal?: AbortSignal,
 ): Promise<Map<number, Buffer>> {
   const key = unitKey(repository.tenant, Buffer.from(pack.unit.unit, 'hex'));
@@ -135,24 +140,21 @@ async function readOnce(
   if (bytes.length !== read.end - read.start) throw sizeError(pack.unit, bytes.length);
   const first = read.frames[0]?.firstSlot ?? 0;
   const last = read.frames.at(-1);
-  const ids = pack.directory.ids.subarray(first * idBytes, ((last?.firstSlot ?? 0) + (last?.count ?? 0)) * idBytes);
+  const ids = Buffer.from(
+    pack.directory.ids.subarray(first * idBytes, ((last?.firstSlot ?? 0) + (last?.count ?? 0)) * idBytes),
+  );
   const { context } = pack;
-  const { raw } = await pool.run({
-    kind: 'open-frames',
-    context,
-    idKey: repository.keys.id,
-    frames: read.frames,
-    ids,
-    bytes,
-  });
+  const { frames } = read;
+  await pool.run({ kind: 'open-frames', context, idKey: repository.keys.id, frames, ids, bytes, into });
   const blocks = new Map<number, Buffer>();
-  read.frames.forEach((frame, index) => {
-    for (let position = 0; position < frame.count; position++) {
-      const start = position * context.blockBytes;
-      const block = raw[index]?.subarray(start, start + context.blockBytes);
-      if (block) blocks.set(frame.firstSlot + position, block);
+  let start = 0;
+  for (const frame of frames) {
+    const end = start + frame.rawBytes;
+    for (let slot = frame.firstSlot; slot < frame.firstSlot + frame.count; slot++) {
+      blocks.set(slot, into.subarray(start, Math.min(end, start + context.blockBytes)));
+      start = Math.min(end, start + context.blockBytes);
     }
-  });
+  }
   return blocks;
 }
 

@@ -2,25 +2,29 @@
  * Fills packs with the new blocks of one window, in disk order, and stores them: frames are sealed by the compute pool while
  * the next blocks arrive, a full pack is decoded again and compared with its source, then put with If-None-Match.
  *
- * Bounded: a few frames under way, one pack filling, one pack being verified and stored. `add` waits when that is reached.
+ * Bounded by `packWriterBytes`: some frames under way, one pack filling, one being verified and stored. `add` waits for room.
  */
 import { availableParallelism } from 'node:os';
 import { assert } from '../base/assert';
 import { idBytes } from '../format/block-id';
+import { tagBytes } from '../format/frame';
 import type { SegmentUnit } from '../format/index-segment';
-import { assemblePack, packSlotsMax, type SealedFrame } from '../format/pack';
-import { createPackContext, type PackContext, unitIdBytes } from '../format/pack-header';
+import { packSlotsMax, sealPackTail } from '../format/pack';
+import { createPackContext, type PackContext, packHeaderBytes, unitIdBytes } from '../format/pack-header';
 import { unitKey } from '../format/store-keys';
 import { AppError } from '../model/errors';
-import { limits } from '../model/limits';
+import { KIB, limits } from '../model/limits';
+import type { SealFrameResult } from './compute-jobs';
 import type { ComputePool } from './compute-pool';
 import type { DedupIndex, Location } from './dedup-index';
 import { type Repository, signalOption } from './repository';
+import type { Lent, SharedBuffers } from './shared-buffers';
 
 export interface PackWriterOptions {
   readonly repository: Repository;
   readonly pool: ComputePool;
   readonly index: DedupIndex;
+  readonly buffers: SharedBuffers;
   readonly signal: AbortSignal;
   /** zstd level of new frames. */
   readonly level: number;
@@ -28,16 +32,32 @@ export interface PackWriterOptions {
   readonly packBytes?: number;
 }
 
+/** Frames under way: enough for every thread and the one that is being filled, and no more than a pack's slack can take. */
+const FRAMES_AT_ONCE = Math.min(10, 2 * availableParallelism() + 1);
+const RAW_FRAME_BYTES = limits.frameBlocks * limits.blockBytes;
+/** A frame buffer has room for the ids and the tag that come with it when it is stored raw. */
+const FRAME_BYTES = RAW_FRAME_BYTES + 16 * KIB;
+const TAIL_BYTES_MAX = packSlotsMax * idBytes + 256 * KIB;
+const capacityOf = (packBytes: number): number => packBytes + (FRAMES_AT_ONCE + 1) * FRAME_BYTES + TAIL_BYTES_MAX;
+
+/** The most that one writer has in its hands. */
+export const packWriterBytes = 2 * capacityOf(limits.packBytes) + (FRAMES_AT_ONCE + 1) * FRAME_BYTES;
+
 interface OpenPack {
   readonly unit: number;
   readonly unitId: Buffer;
   readonly context: PackContext;
-  readonly frames: Promise<SealedFrame>[];
+  readonly memory: Lent;
+  /** Sealed frames that lie in `memory`, in order. */
+  readonly frames: SealFrameResult[];
   readonly ids: Buffer[];
+  ordinals: number;
   slots: number;
-  /** Stored bytes of finished frames, and plaintext bytes of those under way. */
-  storedBytes: number;
+  /** Bytes of `memory` that are in use. */
+  fill: number;
   underWayBytes: number;
+  /** The last frame is in its place. */
+  appended: Promise<void>;
 }
 
 export interface StoredUnit extends SegmentUnit {
@@ -45,13 +65,12 @@ export interface StoredUnit extends SegmentUnit {
 }
 
 export class PackWriter {
-  private readonly framesAtOnce = 2 * availableParallelism() + 2;
-  private readonly done: StoredUnit[] = [];
+  private readonly stored: StoredUnit[] = [];
   private pack: OpenPack | undefined;
-  private frame: Buffer | undefined;
+  private frame: Lent | undefined;
   private frameFill = 0;
   private frameIds: Buffer[] = [];
-  private underWay = new Set<Promise<unknown>>();
+  private readonly underWay = new Set<Promise<void>>();
   private upload: Promise<void> = Promise.resolve();
   private failure: { readonly error: unknown } | undefined;
 
@@ -64,85 +83,119 @@ export class PackWriter {
     assert(block.length > 0 && block.length <= blockBytes, `a block of ${block.length} bytes`);
     const pack = this.pack ?? this.openPack();
     this.pack = pack;
-    this.frame ??= Buffer.from(new ArrayBuffer(limits.frameBlocks * blockBytes));
-    block.copy(this.frame, this.frameFill);
+    this.frame ??= this.options.buffers.lend(FRAME_BYTES);
+    block.copy(this.frame.bytes, this.frameFill);
     this.frameFill += block.length;
     this.frameIds.push(Buffer.from(id));
     const location = { unit: pack.unit, slot: pack.slots++ };
     this.options.index.claim(id, location);
     if (this.frameIds.length === limits.frameBlocks || block.length < blockBytes) await this.closeFrame(pack);
-    const expectedBytes = pack.storedBytes + pack.underWayBytes * 0.5;
-    const full = expectedBytes >= (this.options.packBytes ?? limits.packBytes);
-    if (full || pack.slots + limits.frameBlocks > packSlotsMax) await this.closePack();
+    if (this.isFull(pack)) await this.closePack();
     return location;
   }
 
-  /** Stores what is open and waits for all of it. The units this writer made, in order. */
-  async finish(): Promise<readonly StoredUnit[]> {
+  /** Units stored since the last time this was asked, in order; whoever takes them names them in an index segment. */
+  takeStored(): StoredUnit[] {
+    return this.stored.splice(0);
+  }
+
+  /** Stored bytes of what `takeStored` would give. */
+  get untakenBytes(): number {
+    return this.stored.reduce((sum, unit) => sum + unit.sizeBytes, 0);
+  }
+
+  /** Stores what is open and waits for all of it; more may be added afterwards. */
+  async flush(): Promise<void> {
     await this.closePack();
     await this.upload;
     this.throwIfFailed();
-    return this.done;
   }
 
-  /** After a failure or an abort: whoever waits for a unit of this writer learns that it will not come. */
+  /** At the end, or after a failure: whoever waits for a unit of this writer that is not stored learns that it will not come. */
   async abandon(): Promise<void> {
     this.fail(new AppError('job.canceled', 'the window was given up', { retryable: true }));
-    if (this.pack) this.options.index.units.died(this.pack.unit);
+    const { pack, frame } = this;
     this.pack = undefined;
+    this.frame = undefined;
+    frame?.release();
+    if (pack) this.options.index.units.died(pack.unit);
     await this.upload;
-    await Promise.allSettled([...this.underWay]);
+    await Promise.allSettled(this.underWay);
+    pack?.memory.release();
   }
 
   private openPack(): OpenPack {
-    const { repository, index } = this.options;
+    const { repository, index, buffers, packBytes = limits.packBytes } = this.options;
     const unitId = repository.randomBytes(unitIdBytes);
+    const context = createPackContext(repository.keys, unitId, limits.blockBytes, repository.randomBytes);
+    const memory = buffers.lend(capacityOf(packBytes));
+    context.header.copy(memory.bytes);
     return {
       unit: index.units.addPending(unitId.toString('hex')),
       unitId,
-      context: createPackContext(repository.keys, unitId, limits.blockBytes, repository.randomBytes),
+      context,
+      memory,
       frames: [],
       ids: [],
+      ordinals: 0,
       slots: 0,
-      storedBytes: 0,
+      fill: packHeaderBytes,
       underWayBytes: 0,
+      appended: Promise.resolve(),
     };
   }
 
+  /** By what is expected of the frames under way; at the latest when there is no room for more, whatever they shrink to. */
+  private isFull(pack: OpenPack): boolean {
+    const { packBytes = limits.packBytes } = this.options;
+    if (pack.slots + limits.frameBlocks > packSlotsMax) return true;
+    return pack.fill + pack.underWayBytes * 0.5 >= packBytes;
+  }
+
   private async closeFrame(pack: OpenPack): Promise<void> {
-    if (!this.frame || this.frameIds.length === 0) return;
-    const filled = this.frame.subarray(0, this.frameFill);
-    // A cut frame is copied, so that the job owns exactly its bytes and can move them.
-    const bytes = filled.length === this.frame.length ? this.frame : Buffer.from(filled);
+    const { frame } = this;
+    if (!frame) return;
     const ids = Buffer.concat(this.frameIds);
-    const rawBytes = bytes.length;
+    const rawBytes = this.frameFill;
     this.frame = undefined;
     this.frameFill = 0;
     this.frameIds = [];
     pack.ids.push(ids);
     pack.underWayBytes += rawBytes;
     const { pool, level } = this.options;
+    const { context } = pack;
     const sealed = pool.run({
       kind: 'seal-frame',
-      context: pack.context,
-      ordinal: pack.frames.length,
+      context,
+      ordinal: pack.ordinals++,
       ids,
-      bytes,
+      bytes: frame.bytes,
+      rawBytes,
       level,
     });
-    pack.frames.push(sealed);
-    const counted = sealed
-      .then((frame) => {
-        pack.storedBytes += frame.stored.length;
+    const before = pack.appended;
+    const appended = Promise.allSettled([sealed, before])
+      .then(([result]) => {
+        if (result.status === 'rejected') throw result.reason;
+        this.append(pack, frame, result.value);
       })
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
+        frame.release();
         pack.underWayBytes -= rawBytes;
-        this.underWay.delete(counted);
+        this.underWay.delete(appended);
       });
-    this.underWay.add(counted);
-    while (this.underWay.size >= this.framesAtOnce) await Promise.race(this.underWay);
+    pack.appended = appended;
+    this.underWay.add(appended);
+    while (this.underWay.size >= FRAMES_AT_ONCE) await Promise.race(this.underWay);
     this.throwIfFailed();
+  }
+
+  private append(pack: OpenPack, frame: Lent, result: SealFrameResult): void {
+    const { storedBytes } = result;
+    assert(storedBytes >= tagBytes && pack.fill + storedBytes + TAIL_BYTES_MAX <= pack.memory.bytes.length, 'room');
+    pack.fill += frame.bytes.copy(pack.memory.bytes, pack.fill, 0, storedBytes);
+    pack.frames.push(result);
   }
 
   private async closePack(): Promise<void> {
@@ -152,38 +205,38 @@ export class PackWriter {
     await this.upload;
     this.throwIfFailed();
     this.pack = undefined;
-    this.upload = this.store(pack).catch((error: unknown) => {
-      this.options.index.units.died(pack.unit);
-      this.fail(error);
-    });
+    this.upload = this.store(pack)
+      .catch((error: unknown) => {
+        this.options.index.units.died(pack.unit);
+        this.fail(error);
+      })
+      .finally(() => pack.memory.release());
   }
 
   private async store(pack: OpenPack): Promise<void> {
     const { repository, pool, index, signal } = this.options;
-    const frames = await Promise.all(pack.frames);
+    await pack.appended;
+    this.throwIfFailed();
     const ids = Buffer.concat(pack.ids);
-    assert(ids.length === pack.slots * idBytes, 'an id for every slot');
-    const assembled = assemblePack(pack.context, frames, ids);
+    assert(ids.length === pack.slots * idBytes && pack.frames.length === pack.ordinals, 'an id for every slot');
+    const { context } = pack;
+    const tail = sealPackTail(context, pack.frames, ids);
+    const sizeBytes = pack.fill + tail.copy(pack.memory.bytes, pack.fill);
+    const bytes = pack.memory.bytes.subarray(0, sizeBytes);
+    const tailBytes = tail.length;
     signal.throwIfAborted();
-    const { bytes } = await pool.run({
-      kind: 'verify-pack',
-      context: pack.context,
-      idKey: repository.keys.id,
-      ids,
-      bytes: assembled.bytes,
-      tailBytes: assembled.tailBytes,
-    });
+    await pool.run({ kind: 'verify-pack', context, idKey: repository.keys.id, ids, bytes, tailBytes });
     const key = unitKey(repository.tenant, pack.unitId);
     const { outcome } = await repository.stores.data.putOnce(key, bytes, signalOption(signal));
+    const unit = pack.unitId.toString('hex');
     if (outcome === 'exists') {
-      throw new AppError('store.conflict', `pack ${pack.unitId.toString('hex')} exists with other bytes`, {
+      throw new AppError('store.conflict', `pack ${unit} exists with other bytes`, {
         retryable: true,
         context: { object: key },
       });
     }
-    const sizes = { sizeBytes: bytes.length, tailBytes: assembled.tailBytes };
-    index.units.stored(pack.unit, sizes);
-    this.done.push({ unit: pack.unitId.toString('hex'), ...sizes, ids, number: pack.unit });
+    index.units.stored(pack.unit, { sizeBytes, tailBytes });
+    this.stored.push({ unit, sizeBytes, tailBytes, ids, number: pack.unit });
   }
 
   private fail(error: unknown): void {

@@ -106,6 +106,27 @@ export async function putSealedOnce(
   return { written: there.plaintext.equals(plaintext), stored: there.stored };
 }
 
+/**
+ * Seals and writes a record of the control bucket that changes: creates it, or replaces it while its etag is `etag`. Result:
+ * the new etag, or undefined when somebody else was first. Bodies must differ from each other (a nonce).
+ */
+export async function putReplaced(
+  repository: Repository,
+  identity: ObjectIdentity,
+  plaintext: Buffer,
+  etag: string | undefined,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const sealed = sealObject(repository.keys, identity, plaintext);
+  const { control } = repository.stores;
+  if (etag === undefined) {
+    const created = await control.putOnce(identity.key, sealed, signalOption(signal));
+    return created.outcome === 'created' ? created.etag : undefined;
+  }
+  const result = await control.replace(identity.key, sealed, etag, signalOption(signal));
+  return result.outcome === 'replaced' ? result.etag : undefined;
+}
+
 export const signalOption = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal ? { signal } : {});
 
 /** The same error with more said about where it struck: which disk, which block, which object. */

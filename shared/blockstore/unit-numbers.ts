@@ -91,6 +91,12 @@ export class UnitNumbers {
     return { unit: unit.name, sizeBytes: unit.sizeBytes, tailBytes: unit.tailBytes };
   }
 
+  /** Name and sizes of a unit that is stored, undefined of any other. */
+  storedRef(number: number): UnitRef | undefined {
+    const { name, state, sizeBytes, tailBytes } = this.at(number);
+    return state === 'stored' ? { unit: name, sizeBytes, tailBytes } : undefined;
+  }
+
   numberOf(name: string): number | undefined {
     return this.numbers.get(name);
   }

@@ -108,6 +108,39 @@ export class WindowMap {
     return this.known.get(name);
   }
 
+  /** How many blocks from the start, at most `blocks`, lie in units that are settled; zeros always do. */
+  settledBlocks(blocks: number, isSettled: (unit: string) => boolean): number {
+    const settled = this.names.map((name) => name === '' || isSettled(name));
+    for (let block = 0; block < blocks; block++) if (!settled[this.unitAt[block] ?? 0]) return block;
+    return blocks;
+  }
+
+  /** The state of the first `blocks` blocks as leaves; the rest of the last leaf counts as zeros. */
+  leavesUpTo(blocks: number): { readonly leaves: readonly Leaf[]; readonly units: readonly string[] } {
+    const units: string[] = [];
+    const local = new Map<number, number>();
+    const leaves = Array.from({ length: Math.ceil(blocks / this.leafBlocks) }, (_, at) => {
+      const index = this.firstLeaf + at;
+      return { index, blockCount: this.blocksOf(index), runs: this.runs(index, local, units, blocks) };
+    });
+    return { leaves, units };
+  }
+
+  /** Takes over the state of the first `blocks` blocks from what `leavesUpTo` gave to another proxy. */
+  resume(object: LeafObject, blocks: number): void {
+    for (const unit of object.units) this.known.set(unit.unit, unit);
+    for (const leaf of object.leaves) {
+      let block = (leaf.index - this.firstLeaf) * this.leafBlocks;
+      for (const run of leaf.runs) {
+        const unit = run.data && object.units[run.data.unit];
+        for (let step = 0; step < run.count && block < blocks; step++, block++) {
+          if (unit && run.data) this.set(block, unit.unit, run.data.slot + step);
+          else this.setZero(block);
+        }
+      }
+    }
+  }
+
   /** Leaves that must be written, with the units they name, and how every leaf of the window is to be referred to. */
   plan(): {
     readonly leaves: readonly Leaf[];
@@ -131,16 +164,15 @@ export class WindowMap {
     return { leaves, units, shared };
   }
 
-  private runs(leaf: number, local: Map<number, number>, units: string[]): LeafRun[] {
+  private runs(leaf: number, local: Map<number, number>, units: string[], upTo = this.blockCount): LeafRun[] {
     const { from, to } = this.span(leaf);
     const runs: LeafRun[] = [];
+    const unitOf = (block: number): number => (block < upTo ? (this.unitAt[block] ?? 0) : 0);
     for (let block = from; block < to; ) {
-      const number = this.unitAt[block] ?? 0;
+      const number = unitOf(block);
       const slot = this.slotAt[block] ?? 0;
       let end = block + 1;
-      while (end < to && this.unitAt[end] === number && (number === 0 || this.slotAt[end] === slot + end - block)) {
-        end++;
-      }
+      while (end < to && unitOf(end) === number && (number === 0 || this.slotAt[end] === slot + end - block)) end++;
       runs.push(
         number === 0
           ? { count: end - block }

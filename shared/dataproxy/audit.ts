@@ -1,17 +1,21 @@
 /**
- * Change hints are claims. A few blocks that the hints call unchanged are read again and held against what the parent
- * point's manifest says of them. A writer may not read packs back, so the comparison is by id: the index tells where the
- * block with this id lies, and that must be the place that the manifest names.
+ * Change hints are claims. Blocks that the hints call unchanged are read again, a random few of all and those that the
+ * rolling cursor has come to, and held against what the parent point's manifest says of them. A writer may not read packs
+ * back, so the comparison is by id: the index tells where the block with this id lies, and that must be the place that the
+ * manifest names.
  */
 import type { ComputePool } from '../blockstore/compute-pool';
 import type { Repository } from '../blockstore/repository';
 import { RunSampler } from '../blockstore/sample';
+import type { Memory } from '../blockstore/shared-buffers';
 import type { TenantIndex } from '../blockstore/tenant-index';
 import type { WindowMap } from '../blockstore/window-map';
-import type { ByteRange } from '../model/byte-range';
+import { idBytes } from '../format/block-id';
+import { type ByteRange, mergeRanges, splitRange } from '../model/byte-range';
 import { limits } from '../model/limits';
 import { inOrder } from './in-order';
 import type { DiskReader } from './ports';
+import { readHashed } from './read-hashed';
 
 const READS_AT_ONCE = 4;
 
@@ -19,6 +23,7 @@ export interface AuditContext {
   readonly repository: Repository;
   readonly pool: ComputePool;
   readonly index: TenantIndex;
+  readonly memory: Memory;
   readonly reader: DiskReader;
   readonly map: WindowMap;
   readonly window: ByteRange;
@@ -31,33 +36,37 @@ export interface AuditResult {
   readonly unknownBlocks: number;
 }
 
+/** `gaps`: what is unlisted, of which a sample is taken. `due`: offsets of blocks that are read in any case. */
 export async function auditUnlisted(
   context: AuditContext,
-  gaps: readonly ByteRange[],
+  what: { readonly gaps: readonly ByteRange[]; readonly due: readonly number[] },
   random: () => number,
   signal: AbortSignal,
 ): Promise<AuditResult> {
   const { blockBytes } = limits;
+  const { window } = context;
   const sampler = new RunSampler<number>(limits.auditBlocksPerWindow, random);
-  for (const gap of gaps) {
-    const first = gap.start / blockBytes;
-    sampler.add(Math.ceil((gap.end - gap.start) / blockBytes), (position) => first + position);
+  for (const gap of what.gaps) {
+    sampler.add(Math.ceil((gap.end - gap.start) / blockBytes), (position) => gap.start + position * blockBytes);
   }
-  const ranges = sampler.taken
-    .sort((a, b) => a - b)
-    .map((block) => ({ start: block * blockBytes, end: Math.min(context.window.end, (block + 1) * blockBytes) }));
+  const blocks = [...what.due, ...sampler.taken].map((start) => ({
+    start,
+    end: Math.min(window.end, start + blockBytes),
+  }));
+  const reads = mergeRanges(blocks).flatMap((range) => [...splitRange(range, limits.readBytesMax)]);
   let readBytes = 0;
   let unknownBlocks = 0;
-  const read = async (range: ByteRange, inner: AbortSignal) => {
-    const bytes = await context.reader.read(range, inner);
-    return await context.pool.run({ kind: 'hash', idKey: context.repository.keys.id, bytes, blockBytes });
-  };
-  for await (const { item, result } of inOrder(ranges, READS_AT_ONCE, signal, read)) {
+  const read = (range: ByteRange, inner: AbortSignal) => readHashed(context, range, inner);
+  for await (const { item, result } of inOrder(reads, READS_AT_ONCE, signal, read, (left) => left.release())) {
+    result.release();
     readBytes += item.end - item.start;
-    const block = (item.start - context.window.start) / blockBytes;
-    const same = await compare(context, block, result.zero[0] === 1 ? undefined : result.ids, signal);
-    if (same === false) return { verdict: 'mismatch', readBytes, unknownBlocks };
-    if (same === undefined) unknownBlocks++;
+    const first = (item.start - window.start) / blockBytes;
+    for (let position = 0; position < result.zero.length; position++) {
+      const id = result.ids.subarray(position * idBytes, (position + 1) * idBytes);
+      const same = await compare(context, first + position, result.zero[position] === 1 ? undefined : id, signal);
+      if (same === false) return { verdict: 'mismatch', readBytes, unknownBlocks };
+      if (same === undefined) unknownBlocks++;
+    }
   }
   return { verdict: 'matches', readBytes, unknownBlocks };
 }

@@ -2,36 +2,37 @@
  * One window of a snapshot into the repository.
  *
  *   fact there?  -> its figures, nothing to do
+ *   checkpoint?  -> another proxy had come so far: go on behind it
  *   parent state -> what changed since (or, in any doubt, what is allocated) -> audit of the rest
  *   reads -> zero test and ids -> known block: refer to it; new block: frame -> pack -> verified -> put
  *   packs, then index segment, then leaves, then the fact: every prefix of this order is a valid repository
  *
- * Memory does not depend on the disk: some reads ahead, one pack filling and one on its way.
+ * Memory does not depend on the disk: the window reserves the room of its packs, each read takes and returns its own. A
+ * window that is broken off stores what it has begun and saves its position, so that the next proxy goes on from there.
  */
 import type { ComputePool } from '../blockstore/compute-pool';
 import type { StoreCounts } from '../blockstore/counted-stores';
 import { PackWriter } from '../blockstore/pack-writer';
 import type { Repository } from '../blockstore/repository';
-import { seededRandom } from '../blockstore/sample';
 import { requirePending } from '../blockstore/session';
+import type { Memory } from '../blockstore/shared-buffers';
 import type { TenantIndex } from '../blockstore/tenant-index';
 import { readWindowFact } from '../blockstore/window-facts';
 import { WindowMap } from '../blockstore/window-map';
-import { idBytes } from '../format/block-id';
-import { type ByteRange, mergeRanges, totalLength } from '../model/byte-range';
+import { totalLength } from '../model/byte-range';
 import { AppError, isAppError } from '../model/errors';
 import { limits } from '../model/limits';
 import type { BackupTransfer, TransferStats } from '../model/transfer';
-import { auditUnlisted } from './audit';
-import { loadBase } from './base-leaves';
+import { copyBlocks } from './copy-blocks';
 import { finishWindow } from './finish-window';
-import { inOrder } from './in-order';
+import { planWindow } from './plan-window';
 import type { DiskAccess, DiskReader } from './ports';
-import { isPlausible, planReads, type ReadPlan, unlisted } from './read-plan';
-import { startStats, statsNow, type WindowStats } from './window-stats';
+import { after } from './read-plan';
+import { CheckpointKeeper, resumeWindow } from './window-checkpoint';
+import { startStats } from './window-stats';
 
-const READS_AHEAD = 4;
-const ZSTD_LEVEL = 1;
+/** How long a window that is told to stop may take to put down what it has: less than whoever stops it waits. */
+const SAVE_MS = 8_000;
 
 export interface WindowContext {
   readonly repository: Repository;
@@ -40,6 +41,7 @@ export interface WindowContext {
   readonly access: DiskAccess;
   readonly pool: ComputePool;
   readonly index: TenantIndex;
+  readonly memory: Memory;
   readonly onProgress: (stats: TransferStats) => void;
 }
 
@@ -49,31 +51,76 @@ export async function backupWindow(
   transfer: BackupTransfer,
   signal: AbortSignal,
 ): Promise<TransferStats> {
-  const { repository, index } = context;
+  const { repository, index, pool, memory } = context;
   const { jobId, lun, window } = transfer;
   const finished = await readWindowFact(repository, jobId, { lun, index: window.index }, signal);
   if (finished) return finished.stats;
   const { epoch } = (await requirePending(repository, jobId, signal)).register;
   await index.refresh(repository);
   const reader = await openSource(context, transfer);
-  const map = new WindowMap(window, {
-    diskBytes: transfer.diskBytes,
-    blockBytes: limits.blockBytes,
-    leafBytes: limits.leafBytes,
-  });
-  const stats = startStats(window.end - window.start);
-  const { plan, note } = await planWindow(context, transfer, reader, map, stats, signal);
-  stats.changedBytes = totalLength(plan.blocks);
-  const writer = new PackWriter({ repository, pool: context.pool, index: index.index, signal, level: ZSTD_LEVEL });
+  const begun = {
+    context,
+    transfer,
+    reader,
+    signal,
+    stats: startStats(window.end - window.start),
+    map: newMap(transfer),
+  };
+  const resumed = await resumeWindow(begun);
+  const request = resumed?.request ?? { ...begun, map: newMap(transfer) };
+  const planned = resumed?.planned ?? (await planWindow(request));
+  const { map, stats } = request;
+  stats.changedBytes = totalLength(planned.plan.blocks);
+  const storing = new AbortController();
+  const { buffers } = memory;
+  const level = transfer.zstdLevel ?? limits.zstdLevelDefault;
+  const writer = new PackWriter({ repository, pool, index: index.index, buffers, signal: storing.signal, level });
+  const keeper = new CheckpointKeeper({ context, transfer, map, stats, writer, epoch, planned }, resumed?.held);
+  const ended = new AbortController();
+  const cut = cutShort(context, signal, storing, ended.signal);
   try {
-    await copyBlocks({ context, transfer, reader, map, stats, writer }, plan, signal);
-    const units = await writer.finish();
-    return await finishWindow(context, transfer, { map, stats, note, epoch, units }, signal);
+    const reads = after(planned.plan.reads, keeper.doneBytes);
+    await copyBlocks({ context, transfer, reader, map, stats, writer, keeper }, reads, signal);
+    await writer.flush();
+    return await finishWindow(context, transfer, { map, stats, note: planned.note, keeper }, signal);
   } catch (error) {
-    await writer.abandon();
+    if (isWorthSaving(error, signal)) await keeper.saveLast(storing.signal);
     throw error;
+  } finally {
+    ended.abort();
+    await cut;
+    await writer.abandon();
   }
 }
+
+/** What a fenced session or a lost message has begun is nobody's any more. */
+function isWorthSaving(error: unknown, signal: AbortSignal): boolean {
+  if (isAppError(error, 'session.fenced')) return false;
+  return !(signal.aborted && signal.reason instanceof AppError);
+}
+
+/** Told to stop, the window may still store for a while; fenced or without its message, it may not. */
+async function cutShort(
+  context: WindowContext,
+  signal: AbortSignal,
+  storing: AbortController,
+  ended: AbortSignal,
+): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const either of [signal, ended]) {
+      if (either.aborted) resolve();
+      either.addEventListener('abort', () => resolve(), { once: true });
+    }
+  });
+  if (ended.aborted) return;
+  if (!(signal.reason instanceof AppError)) {
+    await context.repository.clock.sleep(SAVE_MS, ended).catch(() => undefined);
+  }
+  if (!ended.aborted) storing.abort(signal.reason);
+}
+
+const newMap = ({ window, diskBytes }: BackupTransfer): WindowMap =>
+  new WindowMap(window, { diskBytes, blockBytes: limits.blockBytes, leafBytes: limits.leafBytes });
 
 async function openSource(context: WindowContext, transfer: BackupTransfer): Promise<DiskReader> {
   const { snapshotId, base } = transfer;
@@ -91,112 +138,4 @@ async function openSource(context: WindowContext, transfer: BackupTransfer): Pro
     );
   }
   return reader;
-}
-
-/** What to read, and why in full if that was not the plan. */
-async function planWindow(
-  context: WindowContext,
-  transfer: BackupTransfer,
-  reader: DiskReader,
-  map: WindowMap,
-  stats: WindowStats,
-  signal: AbortSignal,
-): Promise<{ readonly plan: ReadPlan; readonly note: string | undefined }> {
-  const { window, base } = transfer;
-  const inFull = async (note: string | undefined) => {
-    map.clear();
-    return { plan: planReads(await reader.allocatedRanges(window, signal), window, limits.readGapBytes), note };
-  };
-  if (!base) return await inFull(undefined);
-  const state = await loadBase(context.repository, { ...transfer, base }, map, signal);
-  if (!state.usable) return await inFull(state.doubt);
-  const changed = await changedSince(reader, map, window, state.diskBytes, signal);
-  if (!changed) return await inFull('bad-ranges');
-  const plan = planReads(changed, window, 0);
-  const random = seededRandom(`${transfer.jobId}/${transfer.lun}/${window.index}`);
-  const audit = await auditUnlisted({ ...context, reader, map, window }, unlisted(plan.blocks, window), random, signal);
-  stats.auditBytes += audit.readBytes;
-  stats.readBytes += audit.readBytes;
-  const fields = { jobId: transfer.jobId, lun: String(transfer.lun), window: window.index };
-  if (audit.unknownBlocks > 0) {
-    context.repository.logger.warn('the index does not know some audited blocks', {
-      ...fields,
-      blocks: audit.unknownBlocks,
-    });
-  }
-  if (audit.verdict === 'matches') return { plan, note: undefined };
-  context.repository.logger.error('a block that was called unchanged has changed; the window is read in full', fields);
-  return await inFull('audit-mismatch');
-}
-
-/**
- * Changed ranges of the window; what lies behind the parent's end is new, and there the allocated ranges count. undefined
- * when the answer cannot be believed.
- */
-async function changedSince(
-  reader: DiskReader,
-  map: WindowMap,
-  window: ByteRange,
-  baseBytes: number,
-  signal: AbortSignal,
-): Promise<ByteRange[] | undefined> {
-  const { blockBytes } = limits;
-  // A short last block of the parent is not whole in the grown disk: it counts as new. Same size: nothing is new.
-  const known = baseBytes === map.geometry.diskBytes ? window.end : Math.floor(baseBytes / blockBytes) * blockBytes;
-  const split = Math.min(window.end, Math.max(window.start, known));
-  try {
-    const old = { start: window.start, end: split };
-    const grown = { start: split, end: window.end };
-    const changed = old.end > old.start ? await reader.changedRanges(old, signal) : [];
-    if (!isPlausible(changed, old)) return undefined;
-    if (grown.end === grown.start) return changed;
-    for (let block = (split - window.start) / blockBytes; block < map.blockCount; block++) map.setZero(block);
-    return mergeRanges([...changed, ...(await reader.allocatedRanges(grown, signal))]);
-  } catch (error) {
-    if (isAppError(error, 'source.bad-ranges')) return undefined;
-    throw error;
-  }
-}
-
-interface CopyWork {
-  readonly context: WindowContext;
-  readonly transfer: BackupTransfer;
-  readonly reader: DiskReader;
-  readonly map: WindowMap;
-  readonly stats: WindowStats;
-  readonly writer: PackWriter;
-}
-
-async function copyBlocks(work: CopyWork, plan: ReadPlan, signal: AbortSignal): Promise<void> {
-  const { context, transfer, reader, map, stats, writer } = work;
-  const { index } = context.index;
-  const { blockBytes } = limits;
-  const read = async (range: ByteRange, inner: AbortSignal) => {
-    const bytes = await reader.read(range, inner);
-    if (bytes.length !== range.end - range.start) {
-      throw new AppError('source.short-read', `disk ${transfer.lun} gave ${bytes.length} bytes at ${range.start}`, {
-        retryable: true,
-      });
-    }
-    return await context.pool.run({ kind: 'hash', idKey: context.repository.keys.id, bytes, blockBytes });
-  };
-  for await (const { item: range, result } of inOrder(plan.reads, READS_AHEAD, signal, read)) {
-    stats.readBytes += range.end - range.start;
-    const first = (range.start - transfer.window.start) / blockBytes;
-    for (let position = 0; position * blockBytes < result.bytes.length; position++) {
-      const bytes = result.bytes.subarray(position * blockBytes, (position + 1) * blockBytes);
-      if (result.zero[position] === 1) {
-        map.setZero(first + position);
-        stats.zeroBytes += bytes.length;
-        continue;
-      }
-      const id = result.ids.subarray(position * idBytes, (position + 1) * idBytes);
-      const known = index.lookup(id);
-      const location = known ?? (await writer.add(id, bytes));
-      if (known) stats.dedupBytes += bytes.length;
-      else stats.newBytes += bytes.length;
-      map.set(first + position, index.units.nameOf(location.unit), location.slot);
-    }
-    context.onProgress(statsNow(stats, context.counts));
-  }
 }

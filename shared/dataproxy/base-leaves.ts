@@ -7,7 +7,7 @@ import { AppError } from '../model/errors';
 import type { BackupTransfer } from '../model/transfer';
 
 export type BaseState =
-  | { readonly usable: true; readonly diskBytes: number }
+  | { readonly usable: true; readonly diskBytes: number; readonly createdAtMs: number }
   | { readonly usable: false; readonly doubt: string };
 
 /** Damage to the parent is no reason to fail: the snapshot is there and can be read in full. */
@@ -35,7 +35,9 @@ export async function loadBase(
       else map.noteZeroBase(placed.index);
     }
     if (root.diskBytes > transfer.diskBytes) return { usable: false, doubt: 'disk-shrunk' };
-    return { usable: true, diskBytes: root.diskBytes };
+    // What an audit found wrong in one window may be wrong in any: the whole disk is read once.
+    if (disk.fullReason?.includes('audit-mismatch')) return { usable: false, doubt: 'base-suspect' };
+    return { usable: true, diskBytes: root.diskBytes, createdAtMs: Date.parse(point.createdAt) };
   } catch (error) {
     if (!(error instanceof AppError) || !DOUBTS.has(error.code)) throw error;
     repository.logger.warn('the parent point cannot be built upon; the window is read in full', {

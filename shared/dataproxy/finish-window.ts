@@ -1,6 +1,5 @@
 /** The end of a backup window: index segment, leaves, fact, in this order. */
 
-import type { StoredUnit } from '../blockstore/pack-writer';
 import { putSealedOnce, type Repository } from '../blockstore/repository';
 import { writeWindowFact } from '../blockstore/window-facts';
 import { leafObject, refsOf, type WindowMap } from '../blockstore/window-map';
@@ -10,6 +9,7 @@ import type { UnitRef } from '../format/unit-table';
 import { AppError } from '../model/errors';
 import type { BackupTransfer, TransferStats } from '../model/transfer';
 import type { WindowContext } from './backup-window';
+import type { CheckpointKeeper } from './window-checkpoint';
 import { statsNow, type WindowStats } from './window-stats';
 
 /** Attempts of one window that left leaves behind; more than the queue ever delivers. */
@@ -19,8 +19,7 @@ export interface WindowOutcome {
   readonly map: WindowMap;
   readonly stats: WindowStats;
   readonly note: string | undefined;
-  readonly epoch: number;
-  readonly units: readonly StoredUnit[];
+  readonly keeper: CheckpointKeeper;
 }
 
 /** The stats of the fact that counts: another worker's, when it was first. */
@@ -30,16 +29,11 @@ export async function finishWindow(
   outcome: WindowOutcome,
   signal: AbortSignal,
 ): Promise<TransferStats> {
-  const { repository, index, counts } = context;
+  const { repository, counts } = context;
   const { jobId, lun, window } = transfer;
-  const { map, stats, units } = outcome;
+  const { map, stats, keeper } = outcome;
   const part = windowPart(lun, window.index);
-  stats.packs = units.length;
-  stats.storedBytes = units.reduce((sum, unit) => sum + unit.sizeBytes, 0);
-  if (units.length > 0) {
-    const place = { epoch: outcome.epoch, sessionId: jobId, part };
-    stats.storedBytes += await index.writeSegment(repository, place, units, signal);
-  }
+  await keeper.saveUnits(signal);
   const plan = map.plan();
   let written: WrittenLeaves | undefined;
   if (plan.leaves.length > 0) {
@@ -65,7 +59,7 @@ export async function finishWindow(
       stats: { ...now, storeWrites: now.storeWrites + 1 },
       ...(outcome.note === undefined ? {} : { note: outcome.note }),
       refs: refsOf(plan.shared, written && { object: written.object, digest: written.digest }),
-      packs: units.map(({ unit }) => unit),
+      packs: keeper.storedPacks,
     },
     signal,
   );

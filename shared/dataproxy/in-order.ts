@@ -1,12 +1,13 @@
 /**
  * Starts up to `ahead` tasks at a time and hands their results over in the order of the items. When one fails, or the
- * consumer stops, the others are aborted and waited for: nothing runs on unseen.
+ * consumer stops, the others are aborted and waited for: nothing runs on unseen, and what they had come to is discarded.
  */
 export async function* inOrder<Item, Result>(
   items: Iterable<Item>,
   ahead: number,
   signal: AbortSignal,
   start: (item: Item, signal: AbortSignal) => Promise<Result>,
+  discard: (result: Result) => void = () => undefined,
 ): AsyncGenerator<{ readonly item: Item; readonly result: Result }> {
   const stop = new AbortController();
   const inner = AbortSignal.any([signal, stop.signal]);
@@ -29,6 +30,8 @@ export async function* inOrder<Item, Result>(
     }
   } finally {
     stop.abort();
-    await Promise.allSettled(underWay.map(({ result }) => result));
+    for (const left of await Promise.allSettled(underWay.map(({ result }) => result))) {
+      if (left.status === 'fulfilled') discard(left.value);
+    }
   }
 }

@@ -13,8 +13,12 @@ export interface DiskReader {
    * `source.bad-ranges` when the answer is malformed, truncated or refused: the caller then reads in full.
    */
   changedRanges(within: ByteRange, signal: AbortSignal): Promise<ByteRange[]>;
-  /** Exactly the bytes of the range, into a fresh Buffer. Length and Content-Range are checked; retried inside; deadline per request. */
-  read(range: ByteRange, signal: AbortSignal): Promise<Buffer>;
+  /**
+   * Exactly the bytes of the range, in `into` when that is given (as long as the range) or in a buffer of the reader's own.
+   * Nothing writes to `into` any more once it has resolved or rejected. Length and Content-Range are checked; retried inside;
+   * deadline per request.
+   */
+  read(range: ByteRange, signal: AbortSignal, into?: Buffer): Promise<Buffer>;
 }
 
 /** A disk or image being restored. */

@@ -29,6 +29,11 @@ export function planReads(ranges: readonly ByteRange[], window: ByteRange, gapBy
   return { blocks, reads };
 }
 
+/** The reads behind an offset; one that lies across it is cut. */
+export function after(reads: readonly ByteRange[], doneBytes: number): ByteRange[] {
+  return reads.flatMap(({ start, end }) => (end > doneBytes ? [{ start: Math.max(start, doneBytes), end }] : []));
+}
+
 /** What of the window none of the sorted, disjoint ranges covers. */
 export function unlisted(blocks: readonly ByteRange[], window: ByteRange): ByteRange[] {
   const gaps: ByteRange[] = [];

@@ -4,10 +4,11 @@
  */
 import { boundedMap } from '../base/bounded-map';
 import { loadRoot, readLeaves } from '../blockstore/disk-manifest';
-import { openPack, planFrameReads, readFrames } from '../blockstore/pack-reader';
+import { openPack, planFrameReads, rawBytesMax, rawBytesOf, readFrames } from '../blockstore/pack-reader';
 import { loadRestorePoint } from '../blockstore/points';
 import { located } from '../blockstore/repository';
 import { requirePending } from '../blockstore/session';
+import { roundedBytes } from '../blockstore/shared-buffers';
 import { markBegun, readWindowFact, writeWindowFact } from '../blockstore/window-facts';
 import type { UnitRef } from '../format/unit-table';
 import type { ByteRange } from '../model/byte-range';
@@ -19,6 +20,9 @@ import type { DiskWriter } from './ports';
 import { startStats, statsNow, type WindowStats } from './window-stats';
 
 const PACKS_AT_ONCE = 3;
+
+/** The most that one window has in its hands: stored bytes of a read, what they unfold to, and one write put together. */
+export const restoreBytes = PACKS_AT_ONCE * (limits.readBytesMax + rawBytesMax + limits.putPageBytesMax);
 
 /** What a window takes from one pack: slot and block of the disk, pairwise. */
 interface PackUse {
@@ -134,12 +138,17 @@ async function restorePack(
     const order = use.slots.map((_, index) => index).sort((a, b) => (use.blocks[a] ?? 0) - (use.blocks[b] ?? 0));
     for (const read of planFrameReads(pack, use.slots)) {
       signal.throwIfAborted();
-      const opened = await readFrames(repository, pool, pack, read, signal);
-      const pieces = order.flatMap((index) => {
-        const bytes = opened.get(use.slots[index] ?? -1);
-        return bytes ? [{ block: use.blocks[index] ?? 0, bytes }] : [];
-      });
-      await writePieces(transfer, pieces, writer, stats, signal);
+      const lent = context.memory.buffers.lend(roundedBytes(rawBytesOf(read)));
+      try {
+        const opened = await readFrames(repository, pool, pack, read, signal, lent.bytes);
+        const pieces = order.flatMap((index) => {
+          const bytes = opened.get(use.slots[index] ?? -1);
+          return bytes ? [{ block: use.blocks[index] ?? 0, bytes }] : [];
+        });
+        await writePieces(transfer, pieces, writer, stats, signal);
+      } finally {
+        lent.release();
+      }
       context.onProgress(statsNow(stats, context.counts));
     }
   } catch (error) {
@@ -170,7 +179,19 @@ async function writePieces(
       length += bytes.length;
       first++;
     }
-    await writer.write(start * blockBytes, group.length === 1 && group[0] ? group[0] : Buffer.concat(group), signal);
+    await writer.write(start * blockBytes, joined(group), signal);
     stats.readBytes += length;
   }
+}
+
+/** Blocks that lie one behind the other in memory, as those of a pack in disk order do, need no copy. */
+function joined(group: readonly Buffer[]): Buffer {
+  const [first, ...rest] = group;
+  if (!first) return Buffer.alloc(0);
+  let end = first.byteOffset + first.length;
+  for (const bytes of rest) {
+    if (bytes.buffer !== first.buffer || bytes.byteOffset !== end) return Buffer.concat(group);
+    end += bytes.length;
+  }
+  return Buffer.from(first.buffer as SharedArrayBuffer, first.byteOffset, end - first.byteOffset);
 }

@@ -96,6 +96,11 @@ async function giveBack(
   transfer: Transfer,
   error: unknown,
 ): Promise<void> {
+  if (codeOf(error) === 'session.fenced') {
+    // The job has ended and knows it; there is nothing to look into.
+    await delivery.done();
+    return;
+  }
   // An error that is not ours is a bug; another try costs little and may meet another state.
   const retryable = !(error instanceof AppError) || error.retryable;
   const again = retryable && delivery.deliveries < DELIVERIES_MAX;
@@ -103,9 +108,6 @@ async function giveBack(
   if (again) {
     const waitMs = error instanceof AppError ? (error.retryAfterMs ?? 0) : 0;
     await delivery.release(Math.max(waitMs, Math.min(RETRY_MS_MAX, 1_000 * 2 ** (delivery.deliveries - 1))));
-  } else if (codeOf(error) === 'session.fenced') {
-    // The job has ended; there is nothing to look into.
-    await delivery.done();
   } else {
     await delivery.poison(codeOf(error));
   }

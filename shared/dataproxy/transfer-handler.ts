@@ -7,14 +7,17 @@ import type { Logger } from '../base/logger';
 import { type ComputePool, createComputePool } from '../blockstore/compute-pool';
 import { countStores } from '../blockstore/counted-stores';
 import type { StoreRole } from '../blockstore/object-store';
+import { packWriterBytes } from '../blockstore/pack-writer';
 import type { Repository } from '../blockstore/repository';
+import { createMemory } from '../blockstore/shared-buffers';
 import { TenantIndex } from '../blockstore/tenant-index';
 import { AppError } from '../model/errors';
 import type { RestoreTransfer, Transfer, TransferEvent, TransferStats } from '../model/transfer';
 import { backupWindow, type WindowContext } from './backup-window';
 import { openImage } from './image-writer';
 import type { DiskAccess, DiskWriter, TransferEvents } from './ports';
-import { restoreWindow } from './restore-window';
+import { restoreBytes, restoreWindow } from './restore-window';
+import { whileSessionOpen } from './session-watch';
 import { Turns } from './turns';
 
 /** Progress is told at most this often a window. */
@@ -35,8 +38,12 @@ export interface TransferHandlerDependencies {
   readonly logger: Logger;
   /** Where restores to image files go; undefined where this proxy has no such place. */
   readonly imageDirectory: string | undefined;
-  /** Windows moved at a time in this process; each needs some 200 MiB. More wait for their turn. */
+  /** Windows moved at a time in this process. More wait for their turn. */
   readonly concurrency: number;
+  /** Bytes of data in flight in this process, all windows together; fewer windows move at a time where it does not suffice. */
+  readonly memoryBytes?: number;
+  /** Blocks above which the index keeps only every 64th. */
+  readonly indexBlocksMax?: number;
   /** Threads for the CPU work; made when not given. */
   readonly pool?: ComputePool;
 }
@@ -51,9 +58,10 @@ export type TransferHandler = (
 export function createTransferHandler(deps: TransferHandlerDependencies): TransferHandler {
   const pool = deps.pool ?? createComputePool();
   const turns = new Turns(deps.concurrency);
+  const memory = createMemory(deps.memoryBytes);
   const indexes = new Map<string, TenantIndex>();
   const indexOf = (tenant: string): TenantIndex => {
-    const index = indexes.get(tenant) ?? new TenantIndex();
+    const index = indexes.get(tenant) ?? new TenantIndex(deps.indexBlocksMax);
     indexes.delete(tenant);
     indexes.set(tenant, index);
     const [oldest] = indexes.keys();
@@ -61,27 +69,42 @@ export function createTransferHandler(deps: TransferHandlerDependencies): Transf
     return index;
   };
 
+  const move = async (
+    transfer: Transfer,
+    signal: AbortSignal,
+    onProgress: ((stats: TransferStats) => void) | undefined,
+  ): Promise<TransferStats> => {
+    const { tenant, jobId: sessionId } = transfer;
+    const role = transfer.kind === 'backup' ? 'writer' : 'reader';
+    const repository = await deps.openRepository({ tenant, role, sessionId });
+    const { stores, counts } = countStores(repository.stores);
+    const reporter = createReporter(deps, transfer, onProgress);
+    const context: WindowContext = {
+      repository: { ...repository, stores },
+      counts,
+      access: deps.access,
+      pool,
+      index: indexOf(tenant),
+      memory,
+      onProgress: reporter.progress,
+    };
+    const stats = await whileSessionOpen(repository, sessionId, signal, (inner) =>
+      transfer.kind === 'backup'
+        ? backupWindow(context, transfer, inner)
+        : restoreWindow(context, transfer, () => openTarget(deps, transfer), inner),
+    );
+    await reporter.finished(stats);
+    return stats;
+  };
+
   return (transfer, signal, onProgress) =>
     turns.take(signal, async () => {
-      const { tenant, jobId: sessionId } = transfer;
-      const role = transfer.kind === 'backup' ? 'writer' : 'reader';
-      const repository = await deps.openRepository({ tenant, role, sessionId });
-      const { stores, counts } = countStores(repository.stores);
-      const reporter = createReporter(deps, transfer, onProgress);
-      const context: WindowContext = {
-        repository: { ...repository, stores },
-        counts,
-        access: deps.access,
-        pool,
-        index: indexOf(tenant),
-        onProgress: reporter.progress,
-      };
-      const stats =
-        transfer.kind === 'backup'
-          ? await backupWindow(context, transfer, signal)
-          : await restoreWindow(context, transfer, () => openTarget(deps, transfer), signal);
-      await reporter.finished(stats);
-      return stats;
+      const giveBack = await memory.windows.take(transfer.kind === 'backup' ? packWriterBytes : restoreBytes, signal);
+      try {
+        return await move(transfer, signal, onProgress);
+      } finally {
+        giveBack();
+      }
     });
 }
 

@@ -9,6 +9,7 @@ export const startStats = (logicalBytes: number): WindowStats => ({ ...emptyStat
 /** A copy with the store's counts so far. */
 export const statsNow = (stats: WindowStats, counts: StoreCounts): TransferStats => ({
   ...stats,
-  storeWrites: counts.writes,
-  storeReads: counts.reads,
+  // What proxies before this one had counted, and what this one has.
+  storeWrites: stats.storeWrites + counts.writes,
+  storeReads: stats.storeReads + counts.reads,
 });

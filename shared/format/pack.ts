@@ -44,33 +44,43 @@ export interface SealedFrame {
   readonly shape: FrameShape;
 }
 
-/** The finished object and the size of its tail. `ids`: of all blocks, in slot order. */
-export function assemblePack(
+/** The last bytes of a pack: sealed directory and footer. `ids`: of all blocks, in slot order. */
+export function sealPackTail(
   context: PackContext,
-  frames: readonly SealedFrame[],
+  frames: readonly { readonly storedBytes: number; readonly shape: FrameShape }[],
   ids: Buffer,
-): { readonly bytes: Buffer; readonly tailBytes: number } {
+): Buffer {
   const slots = ids.length / idBytes;
   assert(frames.length > 0 && slots <= packSlotsMax, `a pack of ${frames.length} frames and ${slots} blocks`);
   const plaintext = new ByteWriter(ids.length + frames.length * 12 + 16)
     .varint(DIRECTORY_VERSION)
     .varint(frames.length);
-  for (const { stored, shape } of frames) {
-    plaintext.varint(stored.length).varint(shape.count).varint(shape.codec).varint(shape.rawBytes);
+  for (const { storedBytes, shape } of frames) {
+    plaintext.varint(storedBytes).varint(shape.count).varint(shape.codec).varint(shape.rawBytes);
   }
   plaintext.bytes(ids);
   const directory = plaintext.finish();
   const footer = makeFooter(directory.length + tagBytes, frames.length, slots);
   const cipher = createCipheriv('aes-256-gcm', context.dataKey, DIRECTORY_NONCE);
   cipher.setAAD(directoryData(context, footer));
-  const tail = Buffer.concat([cipher.update(directory), cipher.final(), cipher.getAuthTag(), footer]);
-  const framesBytes = frames.reduce((sum, frame) => sum + frame.stored.length, 0);
-  const bytes = Buffer.from(new ArrayBuffer(packHeaderBytes + framesBytes + tail.length));
-  context.header.copy(bytes);
-  let at = packHeaderBytes;
-  for (const { stored } of frames) at += stored.copy(bytes, at);
-  tail.copy(bytes, at);
-  return { bytes, tailBytes: tail.length };
+  return Buffer.concat([cipher.update(directory), cipher.final(), cipher.getAuthTag(), footer]);
+}
+
+/** The finished object and the size of its tail. */
+export function assemblePack(
+  context: PackContext,
+  frames: readonly SealedFrame[],
+  ids: Buffer,
+): { readonly bytes: Buffer; readonly tailBytes: number } {
+  const tail = sealPackTail(
+    context,
+    frames.map(({ stored, shape }) => ({ storedBytes: stored.length, shape })),
+    ids,
+  );
+  return {
+    bytes: Buffer.concat([context.header, ...frames.map(({ stored }) => stored), tail]),
+    tailBytes: tail.length,
+  };
 }
 
 /** Opens the last `tail.length` bytes of a pack of `sizeBytes`. `pack.corrupt` when anything at all is off. */

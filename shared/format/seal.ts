@@ -17,7 +17,16 @@ import { idAlgorithms } from './block-id';
 import { codecs, compress, decompress, isCodec } from './compression';
 import type { RepositoryKeys } from './keys';
 
-export const sealedKinds = { segment: 1, leaves: 2, root: 3, point: 4, fact: 5, register: 6, begun: 7 } as const;
+export const sealedKinds = {
+  segment: 1,
+  leaves: 2,
+  root: 3,
+  point: 4,
+  fact: 5,
+  register: 6,
+  begun: 7,
+  checkpoint: 8,
+} as const;
 export type SealedKind = keyof typeof sealedKinds;
 
 export interface ObjectIdentity {
@@ -89,6 +98,7 @@ function checkHeader(keys: RepositoryKeys, identity: ObjectIdentity, stored: Buf
   if (stored[3] !== MAGIC[3]) throw unknown(identity, `format version ${String.fromCharCode(stored[3] ?? 0)}`);
   if (stored[5] !== idAlgorithms.blake3Keyed) throw unknown(identity, `block id algorithm ${stored[5]}`);
   if (stored[7] !== 0) throw unknown(identity, `flags ${stored[7]}`);
+  if (!Object.values<number | undefined>(sealedKinds).includes(stored[4])) throw unknown(identity, `kind ${stored[4]}`);
   if (stored[4] !== sealedKinds[identity.kind]) throw corrupt(identity, `its kind is not ${identity.kind}`);
   requireSameKey(keys, identity.key, stored);
   if (stored.readUInt32LE(48) > PLAIN_BYTES_MAX) throw corrupt(identity, 'its declared size is absurd');

@@ -10,6 +10,19 @@ export const limits = {
   frameBlocks: 16,
   /** A pack is closed when its stored bytes reach this; one PUT each. 32 MiB keeps writes below 45 per GiB stored. */
   packBytes: 32 * MIB,
+  /** Data in flight in one process, all windows together: reads, frames and packs, backup and restore alike. */
+  memoryBytes: 288 * MIB,
+  /** The reads' part of it. */
+  readMemoryBytes: 64 * MIB,
+  /** Stored bytes after which a window's packs are named by an index segment and its position is saved. */
+  checkpointStoredBytes: 256 * MIB,
+  /** The same by bytes read, for windows that find almost everything known. */
+  checkpointReadBytes: GIB,
+  /** Blocks of which all are kept in the index (2.2 GiB, 6 TiB of unique data); above, every 64th and what lies near. */
+  indexBlocksMax: 100_000_000,
+  /** zstd level of new frames unless the policy says otherwise. */
+  zstdLevelDefault: 1,
+  zstdLevelMax: 19,
   /** Span of a disk that one manifest leaf describes. */
   leafBytes: 64 * MIB,
   /** Default span of a window: the unit of retry, checkpoint and progress. A multiple of leafBytes. */
@@ -30,6 +43,8 @@ export const limits = {
   putPageBytesMax: 4 * MIB,
   /** Blocks sampled per window and run among those the page ranges call unchanged. */
   auditBlocksPerWindow: 16,
+  /** In this time each allocated block that page ranges never list is read again all the same. */
+  auditCycleMs: 30 * 24 * 3600 * 1000,
   /** Blocks that a verification of a new restore point decrypts and re-hashes. */
   verifySampleBlocks: 256,
   /** A queue message of Azure Storage holds 64 KiB of base64. */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { jobIdSchema, pointIdSchema, regionSchema, tenantIdSchema } from './ids';
+import { limits } from './limits';
 
 const lunSchema = z.union([z.literal('os'), z.number().int().min(0).max(63)]);
 
@@ -34,6 +35,8 @@ export const backupTransferSchema = z.strictObject({
   kind: z.literal('backup'),
   ...transferBase,
   snapshotId: z.string(),
+  /** zstd level of new frames, as the policy says; absent: the default. */
+  zstdLevel: z.number().int().min(1).max(limits.zstdLevelMax).optional(),
   /** Present only when every lineage check passed: then only page ranges that differ from it are read. */
   base: z.strictObject({ snapshotId: z.string(), pointId: pointIdSchema }).optional(),
 });

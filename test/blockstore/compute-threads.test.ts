@@ -31,7 +31,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 const script = `
 const { createComputePool, inlinePool } = require('./blockstore/compute-pool.js');
 const { createPackContext } = require('./format/pack-header.js');
-const { assemblePack } = require('./format/pack.js');
+const { openPackTail, sealPackTail } = require('./format/pack.js');
 const { deriveKeys } = require('./format/keys.js');
 const { randomBytes } = require('node:crypto');
 const { threadId } = require('node:worker_threads');
@@ -39,29 +39,49 @@ const { threadId } = require('node:worker_threads');
   const keys = deriveKeys(Buffer.alloc(32, 1), 'contoso');
   const pool = createComputePool(2);
   const context = createPackContext(keys, randomBytes(16), 65536, randomBytes);
-  const source = Array.from({ length: 12 }, (_, n) => Buffer.from(new Uint8Array(1048576).fill(n + 1).buffer));
-  const frames = [], ids = [];
-  await Promise.all(source.map(async (bytes, ordinal) => {
-    const same = await inlinePool.run({ kind: 'hash', idKey: keys.id, bytes: Buffer.from(bytes), blockBytes: 65536 });
-    const hashed = await pool.run({ kind: 'hash', idKey: keys.id, bytes, blockBytes: 65536 });
-    if (bytes.length !== 0 || !hashed.ids.equals(same.ids) || !hashed.zero.equals(same.zero)) throw new Error('hash');
+  const shared = (bytes) => { const copy = Buffer.from(new SharedArrayBuffer(bytes)); return copy; };
+  const frames = [], ids = [], stored = [];
+  await Promise.all(Array.from({ length: 12 }, async (_, ordinal) => {
+    const bytes = shared(1048576 + 16384);
+    const blocks = bytes.subarray(0, 1048576).fill(ordinal + 1);
+    const job = { kind: 'hash', idKey: keys.id, bytes: blocks, blockBytes: 65536 };
+    const same = await inlinePool.run(job);
+    const hashed = await pool.run(job);
+    if (!hashed.ids.equals(same.ids) || !hashed.zero.equals(same.zero)) throw new Error('hash');
     ids[ordinal] = hashed.ids;
-    frames[ordinal] = await pool.run({ kind: 'seal-frame', context, ordinal, ids: hashed.ids, bytes: hashed.bytes, level: 1 });
+    const seal = { kind: 'seal-frame', context, ordinal, ids: hashed.ids, bytes, rawBytes: 1048576, level: 1 };
+    frames[ordinal] = await pool.run(seal);
+    stored[ordinal] = bytes.subarray(0, frames[ordinal].storedBytes);
   }));
   const allIds = Buffer.concat(ids);
-  const pack = assemblePack(context, frames, allIds);
-  const verify = (bytes) => pool.run({ kind: 'verify-pack', context, idKey: keys.id, ids: allIds, bytes, tailBytes: pack.tailBytes });
-  const { bytes } = await verify(pack.bytes);
-  if (pack.bytes.length !== 0 || bytes.length === 0) throw new Error('the pack did not move');
-  bytes[200] ^= 1;
-  const error = await verify(bytes).catch((reason) => reason);
-  console.log(JSON.stringify({ name: error.name, code: error.code, retryable: error.retryable, thread: threadId }));
+  const tail = sealPackTail(context, frames, allIds);
+  const whole = Buffer.concat([context.header, ...stored, tail]);
+  const pack = shared(whole.length);
+  whole.copy(pack);
+  const verify = { kind: 'verify-pack', context, idKey: keys.id, ids: allIds, bytes: pack, tailBytes: tail.length };
+  const { frames: verified } = await pool.run(verify);
+  const directory = openPackTail(context, tail, whole.length);
+  const into = shared(12 * 1048576);
+  const bytes = Buffer.from(whole.subarray(96, whole.length - tail.length));
+  await pool.run({ kind: 'open-frames', context, idKey: keys.id, frames: directory.frames, ids: allIds, bytes, into });
+  const restored = [...new Set(into)].join();
+  pack[200] ^= 1;
+  const error = await pool.run(verify).catch((reason) => reason);
+  const { name, code, retryable } = error;
+  console.log(JSON.stringify({ name, code, retryable, verified, restored, thread: threadId }));
 })();
 `;
 
-test('two threads hash, seal and verify, and let the process end by itself', async () => {
+test('two threads hash, seal, verify and open in shared memory, and let the process end by itself', async () => {
   const file = join(directory, 'main.js');
   await writeFile(file, script);
   const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 20_000 });
-  expect(JSON.parse(stdout)).toEqual({ name: 'AppError', code: 'pack.corrupt', retryable: true, thread: 0 });
+  expect(JSON.parse(stdout)).toEqual({
+    name: 'AppError',
+    code: 'pack.corrupt',
+    retryable: true,
+    verified: 12,
+    restored: '1,2,3,4,5,6,7,8,9,10,11,12',
+    thread: 0,
+  });
 });

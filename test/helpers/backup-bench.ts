@@ -56,7 +56,12 @@ export interface BackupRun {
 export const signal = new AbortController().signal;
 
 export function backupBench(stores = memoryStores(), access = new FakeAccess()): BackupBench {
-  const clock = manualClock();
+  const clock = {
+    ...manualClock(),
+    // Time stands: what waits in the background (looking at sessions, ends of graces) waits for its end.
+    sleep: (_delayMs: number, until?: AbortSignal): Promise<void> =>
+      new Promise((_resolve, reject) => until?.addEventListener('abort', () => reject(until.reason), { once: true })),
+  };
   const events: TransferEvent[] = [];
   let counter = 0;
   const repository = (on: StorePair = stores): Promise<Repository> =>
