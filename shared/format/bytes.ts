@@ -86,7 +86,10 @@ export class ByteReader {
   }
 
   text(maxBytes: number, field: string): string {
-    return this.bytes(this.varint(maxBytes, field), field).toString('utf8');
+    const bytes = this.bytes(this.varint(maxBytes, field), field);
+    const text = bytes.toString('utf8');
+    if (!Buffer.from(text, 'utf8').equals(bytes)) throw this.bad(`${field} is not UTF-8`);
+    return text;
   }
 
   /** Bytes behind the last field are refused: nothing rides along unseen. */

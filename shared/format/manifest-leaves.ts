@@ -84,6 +84,7 @@ export function decodeLeaves(bytes: Buffer, name: string): LeafObject {
 function readLeaf(reader: ByteReader, leafBlocks: number, unitCount: number): Leaf {
   const index = reader.varint(leavesMax, 'leaf index');
   const blockCount = reader.varint(leafBlocks, 'block count');
+  if (blockCount === 0) throw reader.bad(`leaf ${index} has no blocks`);
   const runs: LeafRun[] = [];
   const runCount = reader.varint(blockCount, 'run count');
   let covered = 0;

@@ -68,10 +68,14 @@ export function decodeRoot(bytes: Buffer, name: string): DiskRoot {
     throw reader.bad('its geometry makes no sense');
   }
   const objects: { object: string; digest: string }[] = [];
+  const names = new Set<string>();
   const objectCount = reader.varint(OBJECTS_MAX, 'object count');
   for (let index = 0; index < objectCount; index++) {
     objects.push({ object: reader.text(300, 'object key'), digest: reader.bytes(32, 'digest').toString('hex') });
+    names.add(objects.at(-1)?.object ?? '');
   }
+  if (names.size !== objects.length) throw reader.bad('an object is listed twice');
+  let used = 0;
   const refs: LeafRefRun[] = [];
   const runCount = reader.varint(leavesMax, 'run count');
   for (let index = 0; index < runCount; index++) {
@@ -82,11 +86,14 @@ export function decodeRoot(bytes: Buffer, name: string): DiskRoot {
       refs.push({ count });
       continue;
     }
-    const object = objects[reader.varint(OBJECTS_MAX, 'object number')];
-    if (!object) throw reader.bad('a run names no object');
+    const number = reader.varint(OBJECTS_MAX, 'object number');
+    const object = objects[number];
+    if (!object || number > used) throw reader.bad('a run names no object, or not the next one');
+    used = Math.max(used, number + 1);
     refs.push({ count, at: { ...object, ordinal: reader.varint(leavesMax, 'ordinal') } });
   }
   reader.end();
+  if (used !== objects.length) throw reader.bad('it lists objects that no run names');
   const covered = refs.reduce((sum, run) => sum + run.count, 0);
   const leaves = Math.ceil(diskBytes / leafBytes);
   if (covered !== leaves) throw reader.bad(`it covers ${covered} leaves, the disk has ${leaves}`);
@@ -129,6 +136,6 @@ export function sliceRefs(refs: readonly LeafRefRun[], first: number, count: num
 
 function parseLun(text: string, reader: ByteReader): Lun {
   if (text === 'os') return 'os';
-  if (!/^\d{1,2}$/.test(text)) throw reader.bad('its lun makes no sense');
+  if (!/^(\d|[1-5]\d|6[0-3])$/.test(text)) throw reader.bad('its lun makes no sense');
   return Number(text);
 }

@@ -18,6 +18,8 @@ export const unitIdBytes = 16;
 const MAGIC = Buffer.from('BFP1');
 const SUITE_AES_256_GCM = 1;
 const BOUND_BYTES = 36;
+/** Bounds what a header can make us allocate: a frame holds 16 blocks. Ours have 64 KiB. */
+const BLOCK_BYTES_MAX = 2 ** 24;
 
 /** What it takes to seal and open the frames of one pack. Plain data: it crosses to worker threads. */
 export interface PackContext {
@@ -74,13 +76,17 @@ export function openPackHeader(keys: RepositoryKeys, unit: Buffer, stored: Buffe
   if (!stored.subarray(16, 32).equals(unit)) {
     throw new AppError('pack.corrupt', `the object of pack ${name} holds another pack`, { context });
   }
+  const blockBytes = stored.readUInt32LE(32);
+  if (blockBytes < 512 || blockBytes > BLOCK_BYTES_MAX) {
+    throw new AppError('pack.corrupt', `pack ${name} declares blocks of ${blockBytes} bytes`, { context });
+  }
   const header = Buffer.from(stored);
   const decipher = createDecipheriv('aes-256-gcm', wrap, header.subarray(36, 48), { authTagLength: 16 });
   decipher.setAAD(wrapData(keys, header));
   decipher.setAuthTag(header.subarray(80, 96));
   try {
     const dataKey = Buffer.concat([decipher.update(header.subarray(48, 80)), decipher.final()]);
-    return { tenant: keys.tenant, header, dataKey, blockBytes: header.readUInt32LE(32) };
+    return { tenant: keys.tenant, header, dataKey, blockBytes };
   } catch {
     throw new AppError('pack.corrupt', `the header of pack ${name} does not authenticate`, { context });
   }

@@ -1,12 +1,15 @@
 /**
- * Records of a session and a restore point as JSON inside a sealed object. Parsed by hand or by the model's schemas on the
- * way in: whatever does not fit is `manifest.corrupt`.
+ * Records of a session and a restore point as JSON inside a sealed object. Closed schemas on the way in:
+ * whatever does not fit is `manifest.corrupt`, what a newer version may have meant is `format.unknown`.
  */
+import { z } from 'zod';
 import { AppError } from '../model/errors';
-import type { Lun } from '../model/machine';
+import { diskInfoSchema, type Lun } from '../model/machine';
 import { type RestorePoint, restorePointSchema } from '../model/restore-point';
 import { type TransferStats, transferStatsSchema } from '../model/transfer';
 import type { LeafRefRun } from './manifest-root';
+
+const RECORD_VERSION = 1;
 
 export type SessionKind = 'BACKUP' | 'RESTORE';
 export type SessionState = 'PENDING' | 'COMMITTED' | 'ABORTED';
@@ -49,48 +52,66 @@ export interface WindowFact {
 export const encodeRecord = (record: Register | WindowFact | RestorePoint): Buffer =>
   Buffer.from(JSON.stringify(record), 'utf8');
 
-export function decodeRegister(bytes: Buffer, name: string): Register {
+const count = z.number().int().min(0);
+const text = z.string();
+const refRunSchema = z.strictObject({
+  count: z.number().int().positive(),
+  at: z.strictObject({ object: text, digest: z.string().regex(/^[0-9a-f]{64}$/), ordinal: count }).optional(),
+});
+const kindSchema = z.enum(['BACKUP', 'RESTORE']);
+
+const registerSchema = z
+  .strictObject({
+    version: z.literal(RECORD_VERSION),
+    kind: kindSchema,
+    vmKey: text,
+    epoch: count,
+    state: z.enum(['PENDING', 'COMMITTED', 'ABORTED']),
+    pointDigest: text.optional(),
+    pointId: text.optional(),
+    point: text.optional(),
+    beat: count,
+    nonce: text,
+  })
+  .refine(
+    ({ state, kind, point, pointId, pointDigest }) =>
+      state !== 'COMMITTED' || kind === 'RESTORE' || [point, pointId, pointDigest].every((part) => part !== undefined),
+  );
+
+const factSchema = z.strictObject({
+  version: z.literal(RECORD_VERSION),
+  kind: kindSchema,
+  lun: diskInfoSchema.shape.lun,
+  index: count,
+  start: count,
+  end: count,
+  diskBytes: count,
+  stats: transferStatsSchema,
+  note: text.optional(),
+  refs: z.array(refRunSchema),
+  packs: z.array(text),
+});
+
+export const decodeRegister = (bytes: Buffer, name: string): Register =>
+  parseRecord(bytes, name, registerSchema) as Register;
+
+export const decodeFact = (bytes: Buffer, name: string): WindowFact =>
+  parseRecord(bytes, name, factSchema) as WindowFact;
+
+export const decodePoint = (bytes: Buffer, name: string): RestorePoint => parseRecord(bytes, name, restorePointSchema);
+
+/** A newer version and a field that this one does not know are `format.unknown`, by name; all else is damage. */
+function parseRecord<Value>(bytes: Buffer, name: string, schema: z.ZodType<Value>): Value {
   const value = parseJson(bytes, name);
-  const fits =
-    value['version'] === 1 &&
-    (value['kind'] === 'BACKUP' || value['kind'] === 'RESTORE') &&
-    (value['state'] === 'PENDING' || value['state'] === 'COMMITTED' || value['state'] === 'ABORTED') &&
-    typeof value['vmKey'] === 'string' &&
-    Number.isSafeInteger(value['epoch']) &&
-    Number.isSafeInteger(value['beat']) &&
-    (value['state'] !== 'COMMITTED' || value['kind'] === 'RESTORE' || typeof value['point'] === 'string');
-  if (!fits) throw misfit(name);
-  return value as unknown as Register;
-}
-
-export function decodeFact(bytes: Buffer, name: string): WindowFact {
-  const value = parseJson(bytes, name);
-  const stats = transferStatsSchema.safeParse(value['stats']);
-  const numbers = [value['index'], value['start'], value['end'], value['diskBytes']];
-  const fits =
-    value['version'] === 1 &&
-    (value['kind'] === 'BACKUP' || value['kind'] === 'RESTORE') &&
-    (value['lun'] === 'os' || Number.isSafeInteger(value['lun'])) &&
-    numbers.every((number) => Number.isSafeInteger(number)) &&
-    stats.success &&
-    Array.isArray(value['refs']) &&
-    value['refs'].every(isRefRun) &&
-    Array.isArray(value['packs']);
-  if (!fits) throw misfit(name);
-  return value as unknown as WindowFact;
-}
-
-export function decodePoint(bytes: Buffer, name: string): RestorePoint {
-  const parsed = restorePointSchema.safeParse(parseJson(bytes, name));
-  if (!parsed.success) throw misfit(name);
-  return parsed.data;
-}
-
-function isRefRun(run: unknown): boolean {
-  if (typeof run !== 'object' || run === null || !('count' in run) || !Number.isSafeInteger(run.count)) return false;
-  if (!('at' in run) || run.at === undefined) return true;
-  const at = run.at as Record<string, unknown>;
-  return typeof at['object'] === 'string' && typeof at['digest'] === 'string' && Number.isSafeInteger(at['ordinal']);
+  const { version } = value;
+  if (typeof version === 'number' && version !== RECORD_VERSION) throw unknown(name, `record version ${version}`);
+  const { data, error } = schema.safeParse(value);
+  if (error === undefined) return data;
+  for (const issue of error.issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    throw unknown(name, `field ${[...issue.path, issue.keys[0]].join('.').slice(0, 100)}`);
+  }
+  throw misfit(name);
 }
 
 function parseJson(bytes: Buffer, name: string): Record<string, unknown> {
@@ -105,3 +126,8 @@ function parseJson(bytes: Buffer, name: string): Record<string, unknown> {
 
 const misfit = (name: string): AppError =>
   new AppError('manifest.corrupt', `${name} is no record of the kind expected there`, { context: { object: name } });
+
+const unknown = (name: string, what: string): AppError =>
+  new AppError('format.unknown', `${name} uses ${what}, which this version does not know; update Blockferry`, {
+    context: { object: name },
+  });
