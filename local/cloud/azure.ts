@@ -12,6 +12,7 @@ import { createDiskService } from './disks/service';
 import { STATS_SCHEMA, TransferStatsStore } from './disks/transfer-stats';
 import { VOLUME_SCHEMA, VolumeStore } from './disks/volume-store';
 import { createIdentityService, type IdentityService } from './identity/service';
+import { createKeyVaultService } from './keyvault/service';
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './kit/behaviour';
 import { Database } from './kit/database';
 import { listen } from './kit/listen';
@@ -31,6 +32,7 @@ export interface AzureSide {
     readonly identity: string;
     /** IDENTITY_HEADER. */
     readonly identityHeader: string;
+    readonly keyVault: string;
   };
   readonly caFile: string;
   close(): Promise<void>;
@@ -60,7 +62,7 @@ export async function startAzure(context: CloudContext, options: AzureOptions): 
   const database = new Database(join(directory, 'azure.db'), schemas.join('\n'));
   const behaviour: Behaviour = { ...DEFAULT_BEHAVIOUR };
   Object.assign(behaviour, JSON.parse(JSON.stringify(seed.behaviour)));
-  const origins = { arm: '', disk: '', identity: '' };
+  const origins = { arm: '', disk: '', identity: '', keyVault: '' };
   const resources = new ResourceStore(database);
   const scaleSets = new ScaleSetProcesses(resources, join(directory, 'instances'));
   const world: ArmWorld = {
@@ -113,6 +115,16 @@ export async function startAzure(context: CloudContext, options: AzureOptions): 
     listen(arm, context, { port, tls: certificate }),
   );
   origins.arm = `https://localhost:${armListener.port}`;
+  const keyVault = await createKeyVaultService(context, {
+    seed: seed.keyVault,
+    tenantId: seed.tenantId,
+    origin: () => origins.keyVault,
+    verifyToken: identity.verifyTokenFor,
+  });
+  const keyVaultListener = await listenAgain(state, 'keyvault', ports.keyvault, (port) =>
+    listen(keyVault, context, { port, tls: certificate }),
+  );
+  origins.keyVault = `https://localhost:${keyVaultListener.port}`;
   registerAzureControl(context.registerControl, { world, stats, scaleSets });
   scaleSets.reconcile();
 
@@ -124,10 +136,12 @@ export async function startAzure(context: CloudContext, options: AzureOptions): 
       disk: origins.disk,
       identity: `${origins.identity}/msi/token`,
       identityHeader: identity.identityHeader,
+      keyVault: origins.keyVault,
     },
     caFile: certificate.caFile,
     async close() {
-      await Promise.all([armListener.close(), diskListener.close(), identityListener.close()]);
+      await Promise.all([armListener, diskListener, identityListener, keyVaultListener].map((one) => one.close()));
+      await keyVault.close();
       await scaleSets.close();
       database.close();
     },

@@ -29,7 +29,7 @@ const actionSchema = z.discriminatedUnion('kind', [
 const ruleSchema = z
   .object({
     id: z.string().min(1).optional(),
-    service: z.enum(['arm', 'disk', 'identity', 'aws']).optional(),
+    service: z.enum(['arm', 'disk', 'identity', 'aws', 'keyvault']).optional(),
     operation: z.string().optional(),
     pathIncludes: z.string().optional(),
     probability: z.number().min(0).max(1).optional(),

@@ -1,5 +1,5 @@
 /**
- * `node main.js --state DIR --seed FILE [--ports arm=0,disk=0,identity=0,aws=0,control=0] [--parent PID]`
+ * `node main.js --state DIR --seed FILE [--ports arm=0,disk=0,identity=0,keyvault=0,aws=0,control=0] [--parent PID]`
  *
  * Prints one JSON line when everything listens. SIGTERM and SIGINT end it cleanly; with --parent it also ends when
  * that process is gone. Exit code 2: it could not start (arguments, seed, a port that is taken).
@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import type { PortName, Ports } from './ports';
 import { startCloud } from './start';
 
-const PORT_NAMES: readonly PortName[] = ['arm', 'disk', 'identity', 'aws', 'control'];
+const PORT_NAMES: readonly PortName[] = ['arm', 'disk', 'identity', 'keyvault', 'aws', 'control'];
 const PARENT_CHECK_MS = 1_000;
 
 async function main(): Promise<void> {

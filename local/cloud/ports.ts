@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Listener } from './kit/listen';
 import type { SelfStateFile } from './state';
 
-export type PortName = 'arm' | 'disk' | 'identity' | 'aws' | 'control';
+export type PortName = 'arm' | 'disk' | 'identity' | 'keyvault' | 'aws' | 'control';
 export type Ports = Readonly<Partial<Record<PortName, number>>>;
 
 const ATTEMPTS_MAX = 20;

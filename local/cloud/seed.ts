@@ -9,6 +9,7 @@ import { asText } from './arm/json';
 import { saveVm } from './arm/virtual-machines';
 import { type ArmWorld, isoTime } from './arm/world';
 import { imageSizeBytes, importImage } from './disks/image-file';
+import { keyVaultSeedSchema } from './keyvault/service';
 import { ControlError } from './kit/service';
 
 export const SEED_SCHEMA = 'CREATE TABLE IF NOT EXISTS seeded (vm TEXT PRIMARY KEY) WITHOUT ROWID;';
@@ -65,6 +66,7 @@ export const seedSchema = z.object({
     )
     .default([]),
   identities: z.array(z.object({ clientId: z.string(), objectId: z.string(), default: z.boolean().optional() })).min(1),
+  keyVault: keyVaultSeedSchema.default({ keys: [], purgeProtection: false, retentionDays: 90 }),
   /** Validated by the AWS side. */
   aws: z.record(z.string(), z.unknown()),
   behaviour: behaviourSchema.default({}),

@@ -30,6 +30,7 @@ export interface CloudEndpoints {
   readonly disk: string;
   readonly identity: string;
   readonly identityHeader: string;
+  readonly keyVault: string;
   readonly aws: string;
   readonly control: string;
 }

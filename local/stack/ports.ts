@@ -1,8 +1,20 @@
 /** Ports are chosen once for a state directory: what was stored under them (URLs, the token issuer) stays valid. */
+import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 
-export const portNames = ['blob', 'queue', 'table', 'arm', 'disk', 'identity', 'aws', 'control', 'host'] as const;
+export const portNames = [
+  'blob',
+  'queue',
+  'table',
+  'arm',
+  'disk',
+  'identity',
+  'keyvault',
+  'aws',
+  'control',
+  'host',
+] as const;
 export type PortName = (typeof portNames)[number];
 export type Ports = Readonly<Record<PortName, number>>;
 
@@ -16,13 +28,16 @@ export const samplePorts: Ports = {
   identity: 10481,
   aws: 10482,
   control: 10483,
+  keyvault: 10484,
   host: 7071,
 };
 
 /** The ports of this state directory; chosen among the free ones and kept in `file` at the first time. */
 export async function loadPorts(file: string): Promise<Ports> {
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Ports;
-  const ports = await freePorts();
+  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Ports>) : {};
+  if (portNames.every((name) => known[name] !== undefined)) return known as Ports;
+  // An older version may have left a file without the ports of newer parts.
+  const ports = { ...(await freePorts()), ...known };
   writeFileSync(file, JSON.stringify(ports, null, 2));
   return ports;
 }
@@ -45,14 +60,22 @@ export function isListening(port: number): Promise<boolean> {
   });
 }
 
+/**
+ * Below the range from which systems give ports to outgoing connections and to whoever asks for any: one of those could be
+ * taken by somebody else between this choice and the start of the service.
+ */
+const RANGE = { start: 20_000, end: 32_000 };
+const TRIES_MAX = 200;
+
 /** All held open together until every one is known, so that none is given twice. */
 async function freePorts(): Promise<Ports> {
-  const servers = portNames.map(() => createServer());
+  const servers: Server[] = [];
   try {
     const entries: [PortName, number][] = [];
-    for (const [index, name] of portNames.entries()) {
-      const server = servers[index];
-      if (server) entries.push([name, await listenAnywhere(server)]);
+    for (const name of portNames) {
+      const server = createServer();
+      servers.push(server);
+      entries.push([name, await listenSomewhere(server)]);
     }
     return Object.fromEntries(entries) as Record<PortName, number>;
   } finally {
@@ -60,13 +83,24 @@ async function freePorts(): Promise<Ports> {
   }
 }
 
-function listenAnywhere(server: ReturnType<typeof createServer>): Promise<number> {
+async function listenSomewhere(server: Server): Promise<number> {
+  for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    const port = randomInt(RANGE.start, RANGE.end);
+    if (await tryListen(server, port)) return port;
+  }
+  throw new Error(`no free port found between ${RANGE.start} and ${RANGE.end}`);
+}
+
+function tryListen(server: Server, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') reject(new Error('no port'));
-      else resolve(address.port);
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false);
+      else reject(error);
+    };
+    server.once('error', failed);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', failed);
+      resolve(true);
     });
   });
 }

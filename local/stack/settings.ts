@@ -26,6 +26,7 @@ export interface CloudAddresses {
   readonly disk: string;
   readonly identity: string;
   readonly identityHeader: string;
+  readonly keyVault: string;
   readonly aws: string;
   readonly control: string;
   readonly caFile: string;

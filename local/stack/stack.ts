@@ -110,7 +110,9 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
   writeFileSync(layout.seedFile, JSON.stringify(seedOf(options, build, layout), null, 2));
   const azuritePorts = [ports.blob, ports.queue, ports.table].map(String);
   const azurite = child('azurite', [program('stack/azurite-main.js'), layout.azurite, ...azuritePorts, parent], base);
-  const cloudPorts = (['arm', 'disk', 'identity', 'aws', 'control'] as const).map((name) => `${name}=${ports[name]}`);
+  const cloudPorts = (['arm', 'disk', 'identity', 'keyvault', 'aws', 'control'] as const).map(
+    (name) => `${name}=${ports[name]}`,
+  );
   const cloudArgs = ['--state', layout.cloud, '--seed', layout.seedFile, '--ports', cloudPorts.join(',')];
   const simulator = child('cloud', [program('cloud/main.js'), ...cloudArgs, '--parent', parent], base);
   const [, ready] = await Promise.all([azurite.start(), simulator.start()]);
@@ -202,6 +204,7 @@ function addressesOf(ready: Readonly<Record<string, unknown>>): CloudAddresses {
     disk: text(endpoints, 'disk'),
     identity: text(endpoints, 'identity'),
     identityHeader: text(endpoints, 'identityHeader'),
+    keyVault: text(endpoints, 'keyVault'),
     aws: text(endpoints, 'aws'),
     control: text(endpoints, 'control'),
     caFile: text(ready, 'caFile'),

@@ -17,10 +17,13 @@ export function toKeyVaultError(error: unknown, what: string): AppError {
   }
   const inner = innerCodeOf(error);
   const said = [status, serviceCode, inner].filter((part) => part !== undefined).join(' ');
-  const make = (code: AppError['code'], advice: string): AppError =>
+  const make = (code: AppError['code'], advice: string, retryable = false): AppError =>
     new AppError(code, `${what}: Key Vault answered ${said}; ${advice}`, {
+      retryable,
       context: { status, ...(inner === undefined ? {} : { serviceCode: inner }) },
     });
+  // A token that died under way: the next attempt brings a fresh one.
+  if (status === 401) return make('cloud.denied', 'it does not accept the identity: is the vault in its tenant?', true);
   if (status === 404 || (status === 409 && /Deleted/.test(`${serviceCode}${inner}`))) {
     return make(
       'key.missing',

@@ -19,7 +19,11 @@ afterEach(() => fixture.cloud.clearFaults());
 
 const stores = (role: 'writer' | 'reader') => fixture.access.open({ role, tenant, sessionId: 'job-1' });
 const through = (role: 'writer' | 'reader') =>
-  world.options([world.keyFile('kek', Buffer.alloc(32, 5))], { stores: stores(role), logger: silentLogger, randomBytes });
+  world.options([world.keyFile('kek', Buffer.alloc(32, 5))], {
+    stores: stores(role),
+    logger: silentLogger,
+    randomBytes,
+  });
 
 test('a writer makes the key through lost replies, a reader opens it, a writer wraps it anew', async () => {
   await expect(openRootKey(through('reader'), true)).rejects.toMatchObject({ code: 'store.denied' });

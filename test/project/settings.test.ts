@@ -19,6 +19,7 @@ const embedded = productSettings(layout, samplePorts, {
   disk: `http://127.0.0.1:${samplePorts.disk}`,
   identity: `http://127.0.0.1:${samplePorts.identity}/msi/token`,
   identityHeader: 'blockferry-sample-identity-header',
+  keyVault: `https://localhost:${samplePorts.keyvault}`,
   aws: `http://127.0.0.1:${samplePorts.aws}`,
   control: `http://127.0.0.1:${samplePorts.control}`,
   caFile: '.blockferry/cloud/cloud/ca.pem',

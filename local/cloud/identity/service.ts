@@ -32,6 +32,8 @@ export interface IdentityService extends CloudService, Issuer {
   readonly identityHeader: string;
   /** For ARM: the audiences of the public cloud, with or without a trailing slash. */
   verifyArmToken(token: string): Verified;
+  /** For any other service of the tenant. */
+  verifyTokenFor(token: string, audiences: readonly string[]): Verified;
 }
 
 export function createIdentityService(context: CloudContext, options: IdentityOptions): IdentityService {
@@ -46,6 +48,7 @@ export function createIdentityService(context: CloudContext, options: IdentityOp
     jwks: () => ({ keys: [keys.publicJwk] }),
     verifyArmToken: (token) =>
       verifyToken(keys, token, { issuer: issuer(), audiences: ARM_AUDIENCES, now: context.now() }),
+    verifyTokenFor: (token, audiences) => verifyToken(keys, token, { issuer: issuer(), audiences, now: context.now() }),
     operationOf(request) {
       const { pathname } = urlOf(request);
       if (pathname === '/msi/token') return 'identity.token';

@@ -24,7 +24,7 @@ export type FaultAction =
 
 export interface FaultRule {
   readonly id: string;
-  /** arm, disk, identity or aws; all when absent. */
+  /** arm, disk, identity, aws or keyvault; all when absent. */
   readonly service?: string;
   /** Exact, or a prefix when it ends with `*`. */
   readonly operation?: string;

@@ -53,7 +53,7 @@ export interface CloudContext {
 }
 
 export interface CloudService {
-  readonly name: 'arm' | 'disk' | 'identity' | 'aws';
+  readonly name: 'arm' | 'disk' | 'identity' | 'aws' | 'keyvault';
   /**
    * Names the operation for the log and for fault rules, before the body is read: `s3.PutObject`,
    * `sts.AssumeRoleWithWebIdentity`, `arm.snapshots.createOrUpdate`, `disk.read`.
