@@ -67,8 +67,8 @@ const pointsSchema = z.looseObject({
   ),
 });
 
-const JOB_MS_MAX = 90_000;
-const SETTLE_MS_MAX = 20_000;
+const JOB_MS_MAX = 120_000;
+const SETTLE_MS_MAX = 30_000;
 const lunName = (lun: DiskSpec['lun']): string => (lun === 'os' ? 'os' : `data${lun}`);
 
 export async function startTrial(options: TrialOptions): Promise<Trial> {
