@@ -36,6 +36,9 @@ export interface StateLayout {
   readonly seedFile: string;
   readonly portsFile: string;
   readonly keyFile: string;
+  /** Both halves of the escrow key, here side by side; in service the private one lies offline. */
+  readonly escrowKeyFile: string;
+  readonly escrowPrivateKeyFile: string;
 }
 
 export function stateLayout(state: string): StateLayout {
@@ -52,6 +55,8 @@ export function stateLayout(state: string): StateLayout {
     seedFile: below('seed.json'),
     portsFile: below('ports.json'),
     keyFile: below('tenant.key'),
+    escrowKeyFile: below('escrow.pem'),
+    escrowPrivateKeyFile: below('escrow-private.pem'),
   };
 }
 

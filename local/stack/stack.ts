@@ -7,12 +7,13 @@
  *
  * Whoever is still there after `stop` is a defect: it looks, and says so.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { awsSeed } from './aws-seed';
 import { type ChildEvent, SupervisedChild } from './child';
 import { type FleetName, fleetSettings, scaleSetSeeds, writeInstanceSettings } from './fleets';
+import { type KeyPlace, keySeeds, keySettings, writeKeys } from './keys';
 import { type BuildLayout, findBuild, type StateLayout, stateLayout } from './layout';
 import { isListening, loadPorts, type Ports, portNames, requireFree } from './ports';
 import { endStackProcesses, findDataProxies, findStackProcesses, type StackProcess } from './processes';
@@ -30,6 +31,8 @@ export interface StackOptions {
   readonly host?: boolean;
   /** Who moves the data; child processes when absent. */
   readonly fleet?: FleetName;
+  /** What wraps the tenant's root key: a key file (also when absent), or the simulated Key Vault with an escrow key. */
+  readonly keys?: KeyPlace;
   /** More or other settings for the product. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly onEvent?: (event: ChildEvent) => void;
@@ -106,7 +109,8 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
   };
   const program = (name: string): string => path.join(build.dist, 'local', name);
 
-  writeSecrets(layout);
+  const keys = options.keys ?? 'key-file';
+  writeKeys(keys, layout);
   writeFileSync(layout.seedFile, JSON.stringify(seedOf(options, build, layout), null, 2));
   const azuritePorts = [ports.blob, ports.queue, ports.table].map(String);
   const azurite = child('azurite', [program('stack/azurite-main.js'), layout.azurite, ...azuritePorts, parent], base);
@@ -118,7 +122,12 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
   const [, ready] = await Promise.all([azurite.start(), simulator.start()]);
   const cloud = addressesOf(ready);
   const fleet = options.fleet ?? 'process';
-  const settings = { ...productSettings(layout, ports, cloud), ...fleetSettings(fleet), ...options.settings };
+  const settings = {
+    ...productSettings(layout, ports, cloud),
+    ...fleetSettings(fleet),
+    ...keySettings(keys, layout, cloud),
+    ...options.settings,
+  };
   if (fleet === 'scale-set') writeInstanceSettings(layout, settings);
   let api: Stack['api'];
   if (options.host !== false) {
@@ -178,11 +187,6 @@ function claim(layout: StateLayout): () => void {
   return () => rmSync(file, { force: true });
 }
 
-/** The tenant's root key: lost key, lost backups, so it is made once. */
-function writeSecrets(layout: StateLayout): void {
-  if (!existsSync(layout.keyFile)) writeFileSync(layout.keyFile, randomBytes(32), { mode: 0o600, flag: 'wx' });
-}
-
 function seedOf(options: StackOptions, build: BuildLayout, layout: StateLayout) {
   const { subscription, snapshotGroup, regions } = sampleTenant;
   return {
@@ -193,6 +197,7 @@ function seedOf(options: StackOptions, build: BuildLayout, layout: StateLayout) 
     vms: options.vms ?? [],
     scaleSets: scaleSetSeeds(options.fleet ?? 'process', build, layout),
     identities: [{ clientId: sampleTenant.clientId, objectId: sampleTenant.objectId, default: true }],
+    keyVault: { keys: keySeeds(options.keys ?? 'key-file') },
     aws: awsSeed({ ...sampleTenant, region: sampleTenant.awsRegion, subject: sampleTenant.objectId }),
   };
 }

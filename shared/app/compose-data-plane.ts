@@ -1,6 +1,6 @@
 /** Who gets what, for the data plane: what a data proxy needs, wherever it runs. */
 import { randomBytes } from 'node:crypto';
-import { createStoreAccess } from '../aws/store-access';
+import { createStoreAccess, type StoreAccessOptions } from '../aws/store-access';
 import { createAzureCredential, createTokenProvider } from '../azure/credential';
 import { createDiskAccess } from '../azure/disk-access';
 import type { StorageConnection } from '../azure/storage-call';
@@ -40,16 +40,7 @@ const repositoriesMax = 32;
 /** What both planes stand on: identity, storage, repository. */
 export function composeFoundation(settings: Settings, logger: Logger): Foundation {
   const credential = createAzureCredential({ clientId: settings.BLOCKFERRY_IDENTITY_CLIENT_ID });
-  const stores = createStoreAccess({
-    region: settings.AWS_REGION,
-    endpoint: settings.AWS_ENDPOINT_URL,
-    webIdentityToken: createTokenProvider(credential, settings.BLOCKFERRY_AWS_AUDIENCE),
-    roles: { writer: settings.BLOCKFERRY_WRITER_ROLE_ARN, reader: settings.BLOCKFERRY_READER_ROLE_ARN },
-    dataBucket: settings.BLOCKFERRY_DATA_BUCKET,
-    controlBucket: settings.BLOCKFERRY_CONTROL_BUCKET,
-    // The roles live in the account that owns the buckets: a bucket of the same name in foreign hands is refused.
-    accountId: /:iam::(\d{12}):/.exec(settings.BLOCKFERRY_WRITER_ROLE_ARN)?.[1],
-  });
+  const stores = createStoreAccess(storeAccessOptions(settings, credential));
   const keys = createTenantKeySource({
     wrappers: keyWrappers(settings, credential),
     pinnedCheck: settings.BLOCKFERRY_ROOT_KEY_CHECK,
@@ -91,6 +82,18 @@ export function composeFoundation(settings: Settings, logger: Logger): Foundatio
     },
   };
 }
+
+/** Where the buckets are and who may ask for them. */
+export const storeAccessOptions = (settings: Settings, credential: Foundation['credential']): StoreAccessOptions => ({
+  region: settings.AWS_REGION,
+  endpoint: settings.AWS_ENDPOINT_URL,
+  webIdentityToken: createTokenProvider(credential, settings.BLOCKFERRY_AWS_AUDIENCE),
+  roles: { writer: settings.BLOCKFERRY_WRITER_ROLE_ARN, reader: settings.BLOCKFERRY_READER_ROLE_ARN },
+  dataBucket: settings.BLOCKFERRY_DATA_BUCKET,
+  controlBucket: settings.BLOCKFERRY_CONTROL_BUCKET,
+  // The roles live in the account that owns the buckets: a bucket of the same name in foreign hands is refused.
+  accountId: /:iam::(\d{12}):/.exec(settings.BLOCKFERRY_WRITER_ROLE_ARN)?.[1],
+});
 
 export interface DataPlane {
   readonly handle: TransferHandler;

@@ -2,20 +2,15 @@
  * Who wraps a tenant's root key: a key file, Azure Key Vault, an escrow key. An implementation talks to its key and knows
  * nothing of buckets or envelopes. Nothing it throws, logs or returns may hold key bytes, but the wraps and the root key.
  */
+import type { RootKeyWrap } from '../format/key-envelope';
+
 export interface WrapContext {
   readonly tenant: string;
   readonly generation: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface WrappedRootKey {
-  readonly kind: 'key-file' | 'key-vault' | 'escrow';
-  /** Names the wrapping key and its version, never tells it. */
-  readonly keyId: string;
-  readonly algorithm: string;
-  /** Base64. */
-  readonly wrapped: string;
-}
+export type WrappedRootKey = RootKeyWrap;
 
 export interface KeyWrapper {
   readonly kind: WrappedRootKey['kind'];
@@ -33,4 +28,17 @@ export interface KeyWrapper {
    * when it is not there or may not be used, `cloud.*` when its service cannot answer now.
    */
   unwrap(wrap: WrappedRootKey, context: WrapContext): Promise<Buffer>;
+}
+
+export interface DestroyedKey {
+  readonly keyId: string;
+  /** `recoverable`: nobody can use it, but its vault can bring it back until then. */
+  readonly state: 'purged' | 'recoverable';
+  /** ISO instant; when a recoverable key ends for good. */
+  readonly endsAt?: string;
+}
+
+/** A wrapping key that we can end ourselves. Repeating it is safe. */
+export interface DestroyableKey {
+  destroy(options: { readonly purge: boolean; readonly signal?: AbortSignal }): Promise<DestroyedKey>;
 }

@@ -65,6 +65,19 @@ export interface StoreAccess {
   open(request: { readonly role: StoreRole; readonly tenant: string; readonly sessionId: string }): StorePair;
 }
 
+export interface ErasedObjects {
+  /** Versions that are gone for good, delete markers included. */
+  readonly deletedCount: number;
+  /** Keys of versions that the store keeps, such as those under an object lock. */
+  readonly kept: readonly string[];
+}
+
+/** Deletes for good. No job has one: only the command that ends a tenant. */
+export interface ObjectEraser {
+  /** Every version of every object below the prefix. Repeating it is safe. */
+  eraseAll(bucket: keyof StorePair, prefix: string, options?: CallOptions): Promise<ErasedObjects>;
+}
+
 /** Gives the tenant's root key (32 bytes). Throws `key.*`, or `cloud.*` when the key's service does not answer. */
 export interface KeySource {
   /** The buffer is never logged or stored; it goes back to `release` when the keys have been derived from it. */
