@@ -1,9 +1,8 @@
 /** The Azure side of the simulator in this process, with small disks, for the tests of its parts. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { ComputeManagementClient } from '@azure/arm-compute';
 import { type AzureSide, startAzure } from '../../local/cloud/azure';
 import { ControlRoutes } from '../../local/cloud/control';
@@ -14,6 +13,7 @@ import { RequestLog } from '../../local/cloud/kit/request-log';
 import type { CloudContext } from '../../local/cloud/kit/service';
 import { seedSchema } from '../../local/cloud/seed';
 import { SelfStateFile } from '../../local/cloud/state';
+import { keepKeys, reuseKeys } from './reused-keys';
 
 export const SUBSCRIPTION = '11111111-2222-3333-4444-555555555555';
 export const TENANT = '99999999-8888-7777-6666-555555555555';
@@ -21,7 +21,7 @@ export const GROUP = 'vms';
 export const SNAPSHOT_GROUP = 'snapshots';
 export const LOCATION = 'westeurope';
 export const MIB = 2 ** 20;
-export const DISK_BYTES = 8 * MIB;
+export const DISK_BYTES = 4 * MIB;
 
 export interface AzureFixture {
   readonly azure: AzureSide;
@@ -44,13 +44,15 @@ export interface FixtureOptions {
   readonly instanceCommand?: readonly string[];
 }
 
+const OS_IMAGE = pattern(DISK_BYTES, 1);
+
 export function resource(type: string, name: string, group = GROUP): string {
   return `/subscriptions/${SUBSCRIPTION}/resourceGroups/${group}/providers/Microsoft.Compute/${type}/${name}`;
 }
 
 export async function startAzureFixture(options: FixtureOptions = {}): Promise<AzureFixture> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'bf-azure-'));
-  const images = { os: pattern(DISK_BYTES, 1), data: Buffer.alloc(DISK_BYTES) };
+  const images = { os: Buffer.from(OS_IMAGE), data: Buffer.alloc(DISK_BYTES) };
   pattern(64 * 1024, 2).copy(images.data, MIB);
   writeFileSync(join(directory, 'os.img'), images.os);
   writeFileSync(join(directory, 'data.img'), images.data);
@@ -153,19 +155,4 @@ export function pattern(lengthBytes: number, seed: number): Buffer {
     bytes.writeUInt32LE(state >>> 0, at);
   }
   return bytes;
-}
-
-const KEY_FILES = ['ca.pem', 'ca-key.pem', 'identity/signing-key.pem'];
-const keys = new Map<string, Buffer>();
-
-/** To make RSA keys takes longer than most tests: the first simulator's serve the whole file. */
-function reuseKeys(stateDirectory: string): void {
-  mkdirSync(join(stateDirectory, 'identity'), { recursive: true });
-  for (const [name, bytes] of keys) writeFileSync(join(stateDirectory, name), bytes);
-}
-
-function keepKeys(stateDirectory: string): void {
-  if (keys.size > 0) return;
-  for (const name of KEY_FILES) keys.set(name, readFileSync(join(stateDirectory, name)));
-  setDefaultCACertificates([...getCACertificates('default'), String(keys.get('ca.pem'))]);
 }

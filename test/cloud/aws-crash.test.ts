@@ -16,7 +16,7 @@ import { readBytes } from '../conformance/s3-expect';
 
 const Bucket = 'data';
 const WRITERS = 4;
-const ROUNDS = [25, 40, 15];
+const ROUNDS = [40, 15];
 
 /** What belongs under a key follows from the key, so that also an unacknowledged object can be checked. */
 function contentOf(key: string): Buffer {

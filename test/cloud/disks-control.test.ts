@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeFooter } from '../../local/cloud/disks/vhd-footer';
 import { type Cloud, startCloud } from '../../local/cloud/start';
+import { keepKeys, reuseKeys } from './reused-keys';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
@@ -32,7 +33,13 @@ const seed = () => ({
   aws: { accountId: '111122223333', region: 'eu-central-1', oidcProviders: [], roles: [], buckets: [] },
 });
 
-const start = () => startCloud({ stateDirectory: join(directory, 'state'), seed: seed(), seedDirectory: directory });
+async function start(): Promise<Cloud> {
+  const stateDirectory = join(directory, 'state');
+  reuseKeys(stateDirectory);
+  const started = await startCloud({ stateDirectory, seed: seed(), seedDirectory: directory });
+  keepKeys(stateDirectory);
+  return started;
+}
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'bf-control-'));

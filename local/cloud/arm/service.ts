@@ -13,6 +13,8 @@ import { instanceViews } from './scale-sets';
 import type { ArmCall, ArmReply, ArmWorld } from './world';
 
 const BODY_BYTES_MAX = 4 * 2 ** 20;
+/** Of the compute resource provider, which counts polls of operations by itself. */
+const POLLS_MAX = 15_000;
 
 /** The verdict on a bearer token. */
 export type TokenVerdict =
@@ -28,7 +30,7 @@ export interface ArmServiceParts {
 }
 
 export function createArmService(parts: ArmServiceParts): CloudService {
-  const quota = { reads: 250, writes: 200, deletes: 200 };
+  const quota = { reads: 250, writes: 200, deletes: 200, polls: POLLS_MAX };
   return {
     name: 'arm',
     operationOf: (request) => operationName(parseArmPath(urlOf(request).pathname), request.method ?? 'GET'),
@@ -40,10 +42,11 @@ export function createArmService(parts: ArmServiceParts): CloudService {
       response.setHeader('x-ms-request-id', parts.world.random.uuid());
       response.setHeader('cache-control', 'no-cache');
       try {
+        const path = pathOf(request);
         authenticate(parts, request);
-        countDown(response, quota, request.method ?? 'GET');
+        countDown(response, quota, request.method ?? 'GET', path?.types[0] === 'locations');
         const text = (await readBody(request, BODY_BYTES_MAX)).toString('utf8');
-        const reply = answer(parts, request, parseBody(text));
+        const reply = answer(parts, request, path, parseBody(text));
         sendReply(parts, response, urlOf(request), reply);
       } catch (error) {
         if (!(error instanceof ArmError)) throw error;
@@ -68,10 +71,9 @@ function authenticate(parts: ArmServiceParts, request: IncomingMessage): void {
   if (!verdict.ok) throw refuse(verdict.code, verdict.message);
 }
 
-function answer(parts: ArmServiceParts, request: IncomingMessage, body: Json): ArmReply {
+function answer(parts: ArmServiceParts, request: IncomingMessage, path: ArmPath | undefined, body: Json): ArmReply {
   const url = urlOf(request);
   const method = request.method ?? 'GET';
-  const path = parseArmPath(url.pathname);
   if (path === undefined) throw new ArmError(404, 'InvalidResourceType', 'The resource type could not be found.');
   if (!parts.subscriptions.some((subscription) => subscription.toLowerCase() === path.subscription.toLowerCase())) {
     throw new ArmError(404, 'SubscriptionNotFound', `The subscription '${path.subscription}' could not be found.`);
@@ -103,7 +105,10 @@ function answer(parts: ArmServiceParts, request: IncomingMessage, body: Json): A
 function list({ world, origin }: ArmServiceParts, call: ArmCall, url: URL): ArmReply {
   const { path, query } = call;
   const items = listed(world, path, query);
-  const start = Number(query.get('$skiptoken') ?? 0);
+  const token = query.get('$skiptoken') ?? '0';
+  if (!/^\d{1,9}$/.test(token))
+    throw new ArmError(400, 'InvalidParameter', 'The $skiptoken is not one of this service.');
+  const start = Number(token);
   const end = start + world.behaviour.listPageSize;
   const next = new URL(`${origin()}${url.pathname}${url.search}`);
   next.searchParams.set('$skiptoken', String(end));
@@ -189,13 +194,18 @@ function sendReply(parts: ArmServiceParts, response: ServerResponse, url: URL, r
 /** Shown and never enforced: refusals come from fault rules. */
 function countDown(
   response: ServerResponse,
-  quota: { reads: number; writes: number; deletes: number },
+  quota: { reads: number; writes: number; deletes: number; polls: number },
   method: string,
+  isPoll: boolean,
 ): void {
   const bucket = method === 'DELETE' ? 'deletes' : method === 'GET' || method === 'HEAD' ? 'reads' : 'writes';
   quota[bucket] = quota[bucket] <= 1 ? (bucket === 'reads' ? 250 : 200) : quota[bucket] - 1;
   response.setHeader(`x-ms-ratelimit-remaining-subscription-${bucket}`, String(quota[bucket]));
   response.setHeader(`x-ms-ratelimit-remaining-subscription-global-${bucket}`, String(quota[bucket] * 15));
+  if (isPoll) {
+    quota.polls = quota.polls <= 1 ? POLLS_MAX : quota.polls - 1;
+    response.setHeader('x-ms-ratelimit-remaining-resource', `Microsoft.Compute/GetOperation3Min;${quota.polls}`);
+  }
 }
 
 function parseBody(text: string): Json {
@@ -218,6 +228,14 @@ function defaultCode(status: number): string {
   if (status === 401) return 'AuthenticationFailed';
   if (status === 403) return 'AuthorizationFailed';
   return status === 503 ? 'ServerTimeout' : 'InternalServerError';
+}
+
+function pathOf(request: IncomingMessage): ArmPath | undefined {
+  try {
+    return parseArmPath(urlOf(request).pathname);
+  } catch {
+    throw new ArmError(400, 'InvalidRequestUri', 'The request URI is not valid.');
+  }
 }
 
 function urlOf(request: IncomingMessage): URL {
