@@ -101,7 +101,11 @@ async function serveRequest(
   } catch (error) {
     failure = error;
     if (response.headersSent) response.destroy();
-    else sendReply(response, 500, service.errorReply(operation, 500, undefined));
+    else {
+      // A target such as `//[` is no URL: the caller's fault, not the service's.
+      const status = URL.canParse(path, 'http://localhost') ? 500 : 400;
+      sendReply(response, status, service.errorReply(operation, status, undefined));
+    }
   }
   if (hold !== undefined && fault !== undefined) await hold.release(fault, { random: context.random, signal });
 }

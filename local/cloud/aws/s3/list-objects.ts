@@ -71,6 +71,9 @@ export function listObjectVersions(call: S3Call): S3Reply {
   const query = listQuery(call, bucket, 's3:ListBucketVersions');
   const keyMarker = call.address.query.get('key-marker');
   const versionMarker = call.address.query.get('version-id-marker');
+  if (versionMarker !== undefined && keyMarker === undefined) {
+    throw new AwsError('InvalidArgument', 'A version-id marker cannot be specified without a key marker.');
+  }
   const { versions } = call.state;
   const result = walkKeys<ObjectVersion, VersionCursor>({
     ...query,
