@@ -12,7 +12,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { zstdDecompressSync } from 'node:zlib';
+import { constants, zstdDecompressSync } from 'node:zlib';
 
 const HELP = `Restores disks from a Blockferry repository without Blockferry. Needs Node 22.15 or newer, nothing else.
 
@@ -102,7 +102,11 @@ function unpack(codec, bytes, rawBytes, what) {
   if (codec > 1) throw unknown(what, `codec ${codec}`);
   let raw = bytes;
   try {
-    if (codec === 1) raw = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, rawBytes) });
+    if (codec === 1)
+      raw = zstdDecompressSync(bytes, {
+        maxOutputLength: Math.max(1, rawBytes),
+        params: { [constants.ZSTD_d_windowLogMax]: 23 },
+      });
   } catch {
     throw damaged(what, `it does not decompress to its ${rawBytes} bytes`);
   }
@@ -374,7 +378,7 @@ function bucketStore({ bucket, region, endpoint }) {
 
 // -------------------------------------------------------------------------------------------------- sealed objects
 
-const kinds = { segment: 1, leaves: 2, root: 3, point: 4, fact: 5, register: 6, begun: 7 };
+const kinds = { segment: 1, leaves: 2, root: 3, point: 4, fact: 5, register: 6, begun: 7, checkpoint: 8 };
 const SEALED_BYTES_MAX = 256 * 1024 * 1024;
 
 /** The plaintext of a sealed object: authentic, whole, of this kind, and written under this very key. */

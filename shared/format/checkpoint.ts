@@ -3,9 +3,10 @@
  * control bucket, replaced by compare-and-swap. It is a hint and nothing a restore point refers to: one that is lost or does
  * not fit costs a second reading. Its leaves name packs that are stored, and say where the blocks before `doneBytes` lie.
  */
-import { AppError } from '../model/errors';
-import type { Lun } from '../model/machine';
+import { z } from 'zod';
+import { diskInfoSchema, type Lun } from '../model/machine';
 import { type TransferStats, transferStatsSchema } from '../model/transfer';
+import { parseRecord } from './records';
 import { sessionPrefix, windowPart } from './store-keys';
 
 export interface WindowCheckpoint {
@@ -39,30 +40,25 @@ export const checkpointKey = (tenant: string, session: string, lun: Lun, window:
 export const encodeCheckpoint = (checkpoint: WindowCheckpoint): Buffer =>
   Buffer.from(JSON.stringify(checkpoint), 'utf8');
 
-/** `manifest.corrupt` when it is no checkpoint. */
-export function decodeCheckpoint(bytes: Buffer, name: string): WindowCheckpoint {
-  const misfit = (): AppError =>
-    new AppError('manifest.corrupt', `${name} is no checkpoint of a window`, { context: { object: name } });
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    throw misfit();
-  }
-  if (typeof value !== 'object' || value === null) throw misfit();
-  const record = value as Record<string, unknown>;
-  const { lun, index, start, end, diskBytes, doneBytes, segments, packs } = record;
-  const texts = [record['snapshotId'], record['leaves'], record['nonce']];
-  const optional = [record['basePointId'], record['note']];
-  const fits =
-    record['version'] === 1 &&
-    (lun === 'os' || Number.isSafeInteger(lun)) &&
-    [index, start, end, diskBytes, doneBytes, segments].every((number) => Number.isSafeInteger(number)) &&
-    texts.every((text) => typeof text === 'string') &&
-    optional.every((text) => text === undefined || typeof text === 'string') &&
-    Array.isArray(packs) &&
-    packs.every((pack) => typeof pack === 'string' && /^[0-9a-f]{32}$/.test(pack)) &&
-    transferStatsSchema.safeParse(record['stats']).success;
-  if (!fits) throw misfit();
-  return record as unknown as WindowCheckpoint;
-}
+const offset = z.number().int().min(0);
+const checkpointSchema = z.strictObject({
+  version: z.literal(1),
+  lun: diskInfoSchema.shape.lun,
+  index: offset,
+  start: offset,
+  end: offset,
+  diskBytes: offset,
+  snapshotId: z.string(),
+  basePointId: z.string().optional(),
+  note: z.string().optional(),
+  doneBytes: offset,
+  stats: transferStatsSchema,
+  packs: z.array(z.string().regex(/^[0-9a-f]{32}$/)),
+  segments: offset,
+  leaves: z.string(),
+  nonce: z.string(),
+});
+
+/** `manifest.corrupt` when it is no checkpoint, `format.unknown` when it is one of a newer version. */
+export const decodeCheckpoint = (bytes: Buffer, name: string): WindowCheckpoint =>
+  parseRecord(bytes, name, checkpointSchema) as WindowCheckpoint;

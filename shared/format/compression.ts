@@ -56,9 +56,16 @@ export function decompress(packed: Packed, rawBytes: number, what: string, code:
   return raw;
 }
 
+/** zstd may ask a reader to keep so many bytes of what came before: 8 MiB, as much as its level 19 uses. We use 2 MiB. */
+const WINDOW_LOG_MAX = 23;
+
 function unzstd(bytes: Buffer, rawBytes: number, what: string, code: ErrorCode): Buffer {
   try {
-    return zstdDecompressSync(bytes, { chunkSize: Math.max(64, rawBytes), maxOutputLength: Math.max(1, rawBytes) });
+    return zstdDecompressSync(bytes, {
+      chunkSize: Math.max(64, rawBytes),
+      maxOutputLength: Math.max(1, rawBytes),
+      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
+    });
   } catch (error) {
     throw new AppError(code, `${what} cannot be decompressed to its ${rawBytes} bytes`, { cause: error });
   }

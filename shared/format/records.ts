@@ -101,7 +101,7 @@ export const decodeFact = (bytes: Buffer, name: string): WindowFact =>
 export const decodePoint = (bytes: Buffer, name: string): RestorePoint => parseRecord(bytes, name, restorePointSchema);
 
 /** A newer version and a field that this one does not know are `format.unknown`, by name; all else is damage. */
-function parseRecord<Value>(bytes: Buffer, name: string, schema: z.ZodType<Value>): Value {
+export function parseRecord<Value>(bytes: Buffer, name: string, schema: z.ZodType<Value>): Value {
   const value = parseJson(bytes, name);
   const { version } = value;
   if (typeof version === 'number' && version !== RECORD_VERSION) throw unknown(name, `record version ${version}`);
