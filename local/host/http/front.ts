@@ -45,8 +45,8 @@ export function createFront(options: FrontOptions): http.RequestListener {
 /** Serves the durable API below a secret path: the SDK's client sends no key, so the address itself is the key. */
 export function createRpcListener(durable: DurableClientApi, basePath: string, log: Log): http.RequestListener {
   return (request, response) => {
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-    if (!url.pathname.startsWith(basePath)) {
+    const url = URL.parse(request.url ?? '/', 'http://127.0.0.1');
+    if (url === null || !url.pathname.startsWith(basePath)) {
       sendJson(response, 404);
       return;
     }
@@ -78,8 +78,10 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', `http://${request.headers.host ?? '127.0.0.1'}`);
-  if (url.pathname === '/') {
+  const url = URL.parse(request.url ?? '/', `http://${request.headers.host ?? '127.0.0.1'}`);
+  if (url === null) {
+    sendJson(response, 400);
+  } else if (url.pathname === '/') {
     sendJson(response, 200, { message: 'Your Functions app is up and running on the embedded host.' });
   } else if (url.pathname.startsWith('/admin/')) {
     await handleAdmin(options.admin, options.keys, request, response, url);
