@@ -31,7 +31,7 @@ export interface EraseReport {
   readonly vaultKeys: readonly DestroyedKey[];
   /** Wraps that something at hand still opens: a copy of such an envelope would bring the tenant back. */
   readonly stillOpens: readonly string[];
-  /** What people hold, and must destroy, before nobody can open a kept or copied envelope: key files, escrow keys. */
+  /** What people hold, and must destroy, before nobody can open a kept or copied envelope: key files, escrow keys, other vault keys. */
   readonly mustBeDestroyed: readonly string[];
   /** Nothing at hand opens any wrap, or no envelope is left in the buckets. */
   readonly erased: boolean;
@@ -60,7 +60,7 @@ export async function eraseTenantKeys(request: EraseRequest): Promise<EraseRepor
     envelopesKept,
     vaultKeys,
     stillOpens,
-    mustBeDestroyed: wraps.filter(({ kind }) => kind !== 'key-vault').map(nameOf),
+    mustBeDestroyed: [...new Set(wraps.filter((wrap) => !destroyed(wrap, vaultKeys)).map(nameOf))],
     erased: stillOpens.length === 0 || (remaining.length === 0 && envelopesKept.length === 0),
   };
 }
@@ -92,6 +92,10 @@ async function opening({ tenant, wrappers, signal }: EraseRequest, wraps: readon
   }
   return open;
 }
+
+/** A vault key is ended with all its versions, which its wraps name. */
+const destroyed = (wrap: RootKeyWrap, vaultKeys: readonly DestroyedKey[]): boolean =>
+  wrap.kind === 'key-vault' && vaultKeys.some(({ keyId }) => wrap.keyId.startsWith(`${keyId}/`));
 
 const nameOf = ({ kind, keyId }: RootKeyWrap): string => `${kind} ${keyId}`;
 
