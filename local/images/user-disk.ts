@@ -16,6 +16,8 @@ export class UserDiskError extends Error {
 }
 
 const MIB = 1024 * 1024;
+/** The smallest disk that takes an upload; without one nothing could be restored to a managed disk. */
+const DISK_BYTES_MIN = 20 * MIB;
 const SECTOR_BYTES = 512;
 
 /** Throws UserDiskError. */
@@ -34,6 +36,9 @@ export async function inspectUserDisk(file: string): Promise<UserDisk> {
   try {
     const fileBytes = facts.isFile() ? facts.size : await deviceBytes(disk);
     return await inspectContent(disk, path.resolve(file), fileBytes);
+  } catch (error) {
+    if (error instanceof UserDiskError) throw error;
+    throw new UserDiskError(`${shown} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     await disk.close();
   }
@@ -48,15 +53,20 @@ async function inspectContent(disk: FileHandle, file: string, fileBytes: number)
   await disk.read(tail, 0, SECTOR_BYTES, Math.max(0, fileBytes - SECTOR_BYTES));
   const image = recogniseImage(head, tail, fileBytes);
   if (image.kind === 'refused') {
-    throw new UserDiskError(
-      `${shown} is a ${image.format}: ${image.why}. Convert it: qemu-img convert -O raw ${shown} disk.img`,
-    );
+    const wayOut = image.damaged
+      ? `If it is meant to be a raw image, cut the footer off a copy: truncate -s -512 COPY`
+      : `Convert it: qemu-img convert -O raw ${shown} disk.img`;
+    throw new UserDiskError(`${shown} is a ${image.format}: ${image.why}. ${wayOut}`);
   }
   const diskBytes = image.kind === 'raw' ? fileBytes : image.diskBytes;
-  if (diskBytes % MIB !== 0) {
-    const wanted = Math.ceil(diskBytes / MIB);
+  if (diskBytes < DISK_BYTES_MIN || diskBytes % MIB !== 0) {
+    const wanted = Math.ceil(Math.max(diskBytes, DISK_BYTES_MIN) / MIB);
+    const why =
+      diskBytes < DISK_BYTES_MIN
+        ? 'less than the 20 MiB that Azure demands of a disk to upload'
+        : 'which is no multiple of 1 MiB as Azure demands of a disk';
     throw new UserDiskError(
-      `${shown} has ${diskBytes} bytes, which is no multiple of 1 MiB as Azure demands of a disk. ` +
+      `${shown} has ${diskBytes} bytes, ${why}. ` +
         (image.kind === 'raw'
           ? `Make a copy longer: truncate -s ${wanted}M COPY`
           : `Resize a copy: qemu-img resize -f vpc COPY ${wanted}M`),

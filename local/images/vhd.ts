@@ -11,7 +11,8 @@ const CHECKSUM_AT = 64;
 export type ImageKind =
   | { readonly kind: 'raw' }
   | { readonly kind: 'fixed-vhd'; readonly diskBytes: number }
-  | { readonly kind: 'refused'; readonly format: string; readonly why: string };
+  /** `damaged`: not another format that could be converted. */
+  | { readonly kind: 'refused'; readonly format: string; readonly why: string; readonly damaged: boolean };
 
 /** `head`: the first 512 bytes, `tail`: the last 512 bytes, of a file of `fileBytes`. */
 export function recogniseImage(head: Buffer, tail: Buffer, fileBytes: number): ImageKind {
@@ -24,14 +25,10 @@ export function recogniseImage(head: Buffer, tail: Buffer, fileBytes: number): I
   if (magic === 'conectix') return refused('dynamic VHD', 'only fixed VHDs hold the bytes of the disk in order');
   if (tail.toString('latin1', 0, 8) !== 'conectix') return { kind: 'raw' };
   if (tail.readUInt32BE(60) !== 2) return refused('dynamic VHD', 'only fixed VHDs hold the bytes of the disk in order');
-  if (tail.readUInt32BE(CHECKSUM_AT) !== footerChecksum(tail))
-    return refused('damaged VHD', 'the checksum of its footer is wrong');
+  if (tail.readUInt32BE(CHECKSUM_AT) !== footerChecksum(tail)) return damagedVhd('the checksum of its footer is wrong');
   const diskBytes = Number(tail.readBigUInt64BE(48));
   if (diskBytes !== fileBytes - FOOTER_BYTES) {
-    return refused(
-      'damaged VHD',
-      `its footer speaks of ${diskBytes} bytes, the file holds ${fileBytes - FOOTER_BYTES}`,
-    );
+    return damagedVhd(`its footer speaks of ${diskBytes} bytes, the file holds ${fileBytes - FOOTER_BYTES}`);
   }
   return { kind: 'fixed-vhd', diskBytes };
 }
@@ -43,4 +40,5 @@ export function footerChecksum(footer: Buffer): number {
   return ~sum >>> 0;
 }
 
-const refused = (format: string, why: string): ImageKind => ({ kind: 'refused', format, why });
+const refused = (format: string, why: string): ImageKind => ({ kind: 'refused', format, why, damaged: false });
+const damagedVhd = (why: string): ImageKind => ({ kind: 'refused', format: 'damaged VHD', why, damaged: true });

@@ -30,13 +30,13 @@ function vhd(diskBytes: number, change: (footer: Buffer) => void = () => undefin
 }
 
 test('a raw image of whole MiB is taken', async () => {
-  const name = file('boot', 3 * MIB);
-  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'raw', diskBytes: 3 * MIB });
+  const name = file('boot', 30 * MIB);
+  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'raw', diskBytes: 30 * MIB });
 });
 
 test('a fixed VHD is taken without its footer', async () => {
-  const name = file(vhd(2 * MIB));
-  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'fixed-vhd', diskBytes: 2 * MIB });
+  const name = file(vhd(20 * MIB));
+  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'fixed-vhd', diskBytes: 20 * MIB });
 });
 
 async function refusal(name: string): Promise<string> {
@@ -54,7 +54,9 @@ test('missing, empty, a folder', async () => {
 });
 
 test('a size that Azure does not take is refused with the command that mends it', async () => {
-  expect(await refusal(file('x', MIB + 512))).toMatch(/1049088 bytes.*multiple of 1 MiB.*truncate -s 2M/);
+  expect(await refusal(file('x', 20 * MIB + 512))).toMatch(/20972032 bytes.*multiple of 1 MiB.*truncate -s 21M/);
+  expect(await refusal(file('x', 4 * MIB))).toMatch(/4194304 bytes.*less than the 20 MiB.*truncate -s 20M/);
+  expect(await refusal(file(vhd(4 * MIB)))).toMatch(/less than the 20 MiB.*resize -f vpc COPY 20M/);
 });
 
 test.each([
@@ -73,7 +75,10 @@ test('a dynamic VHD is recognised by its footer as well', async () => {
 test('a VHD with a wrong checksum or size is called damaged', async () => {
   const flipped = vhd(MIB);
   flipped.writeUInt8(flipped.readUInt8(MIB + 100) ^ 1, MIB + 100);
-  expect(await refusal(file(flipped))).toMatch(/damaged VHD: the checksum/);
+  const message = await refusal(file(flipped));
+  expect(message).toMatch(/damaged VHD: the checksum/);
+  // qemu-img would take the footer for a part of the disk.
+  expect(message).not.toContain('convert');
   expect(await refusal(file(vhd(MIB, (footer) => footer.writeBigUInt64BE(5n, 48))))).toMatch(
     /footer speaks of 5 bytes/,
   );
