@@ -29,9 +29,14 @@ export interface DemoMachine {
   readonly disks: readonly DemoDisk[];
 }
 
-export async function makeSampleMachines(fileSystem: SampleFileSystem, folder: string): Promise<DemoMachine[]> {
+export async function makeSampleMachines(
+  fileSystem: SampleFileSystem,
+  folder: string,
+  signal: AbortSignal,
+): Promise<DemoMachine[]> {
   const machines: DemoMachine[] = [];
   for (const machine of sampleMachines()) {
+    signal.throwIfAborted();
     const made = await makeMachine(fileSystem, folder, machine);
     const specs = [machine.osDisk, ...machine.dataDisks];
     const disks = [made.osDisk, ...made.dataDisks].map((disk, index) => ({
@@ -52,6 +57,7 @@ export async function makeUserMachine(
   fileSystem: SampleFileSystem,
   folder: string,
   userDisks: readonly UserDisk[],
+  signal: AbortSignal,
 ): Promise<DemoMachine> {
   const name = 'my-vm';
   const region = 'westeurope';
@@ -75,7 +81,7 @@ export async function makeUserMachine(
   const data: DemoDisk[] = [];
   for (const [lun, disk] of userDisks.entries()) {
     const image = path.join(folder, `${name}-data${lun}.img`);
-    await copySparse(disk.file, image, disk.diskBytes);
+    await copySparse(disk.file, image, disk.diskBytes, signal);
     const { file: userFile, diskBytes } = disk;
     data.push({ name: `${name}-data${lun}`, lun, image, diskBytes, sample: undefined, userFile });
   }

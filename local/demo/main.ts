@@ -1,7 +1,6 @@
 /** `npm run demo`. What it does is in scenario.ts; here are options, set-up, the end, and the exit code. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { rmSync } from 'node:fs';
+import type { SampleFileSystem } from '../images/file-system';
 import { chooseFileSystem } from '../images/file-systems';
 import { inspectUserDisk, type UserDisk, UserDiskError } from '../images/user-disk';
 import { fromCaller, stateLayout } from '../stack/layout';
@@ -10,10 +9,12 @@ import { aborted, listenForStop, type StopWish } from '../stack/until-stopped';
 import { ApiClient } from './api-client';
 import { Chaos } from './chaos';
 import { CloudClient } from './cloud-client';
-import { makeSampleMachines, makeUserMachine } from './machines';
+import { formatBytes, formatCount } from './format';
+import { type DemoMachine, makeSampleMachines, makeUserMachine } from './machines';
 import { type DemoOptions, parseDemoOptions, USAGE } from './options';
 import { createHumanReporter, createJsonReporter, type Reporter } from './reporter';
 import { runScenario } from './scenario';
+import { StateFolderError, takeStateFolder } from './state-folder';
 import { describeResult, findProblems, summarize } from './summary';
 
 const EXIT_WRONG = 1;
@@ -40,8 +41,7 @@ async function main(): Promise<number> {
   const reporter = options.json
     ? createJsonReporter(write)
     : createHumanReporter(write, () => (process.stdout.isTTY ? process.stdout.columns : undefined));
-  const state =
-    options.state !== undefined ? fromCaller(options.state) : mkdtempSync(path.join(tmpdir(), 'blockferry-demo-'));
+  const state = takeStateFolder(options.state);
   const code = await runDemo({ options, userDisks, reporter, state, wish });
   // After a failure the logs are what one needs.
   if (options.state === undefined && code !== EXIT_WRONG) rmSync(state, { recursive: true, force: true });
@@ -61,18 +61,14 @@ async function runDemo({ options, userDisks, reporter, state, wish }: Demo): Pro
   const startedAt = Date.now();
   let stack: Stack | undefined;
   let code = EXIT_WRONG;
+  let kept = false;
   try {
     const fileSystem = chooseFileSystem();
     reporter.step('Making the disks and starting the embedded stack');
-    const folder = stateLayout(state).disks;
-    const machines =
-      userDisks.length > 0
-        ? [await makeUserMachine(fileSystem, folder, userDisks)]
-        : await makeSampleMachines(fileSystem, folder);
-    const disks = machines.flatMap((machine) => machine.disks);
-    reporter.note(`${machines.length} VMs with ${disks.length} disks, partition tables and ${fileSystem.name} on them`);
+    const machines = await makeMachines(fileSystem, { userDisks, reporter, state, wish });
     stack = await startStack({
       state,
+      signal: wish.signal,
       vms: machines.map((machine) => machine.seed),
       onEvent: (event) => reporter.note(`${event.name} ${event.kind} after ${event.detail}`),
     });
@@ -100,19 +96,45 @@ async function runDemo({ options, userDisks, reporter, state, wish }: Demo): Pro
       reporter.summary(summarize(result), describeResult(result));
       code = findProblems(result).length === 0 ? 0 : EXIT_WRONG;
       if (options.keep) {
+        kept = true;
         reporter.note(`the stack stays up (key ${functionKey}); Ctrl-C stops it`);
         await aborted(wish.signal);
       }
     }
   } catch (error) {
-    process.stderr.write(`\n${messageOf(error)}\n`);
+    // A wish to stop ends whatever is under way by an error, which is no news.
+    if (!wish.signal.aborted) {
+      reporter.failure(messageOf(error));
+      process.stderr.write(`\n${messageOf(error)}\n`);
+    }
   } finally {
     const leftovers = (await stack?.stop()) ?? [];
     for (const leftover of leftovers) process.stderr.write(`${leftover}\n`);
     if (leftovers.length > 0) code = EXIT_WRONG;
   }
-  const stopped = wish.signal.aborted && !options.keep;
-  return stopped ? wish.exitCode() : code;
+  // Ctrl-C is how --keep is meant to end.
+  return wish.signal.aborted && !kept ? wish.exitCode() : code;
+}
+
+async function makeMachines(
+  fileSystem: SampleFileSystem,
+  { userDisks, reporter, state, wish }: Omit<Demo, 'options'>,
+): Promise<readonly DemoMachine[]> {
+  const folder = stateLayout(state).disks;
+  if (userDisks.length === 0) {
+    const machines = await makeSampleMachines(fileSystem, folder, wish.signal);
+    const disks = machines.flatMap((machine) => machine.disks);
+    reporter.note(`${machines.length} VMs with ${disks.length} disks, partition tables and ${fileSystem.name} on them`);
+    return machines;
+  }
+  const bytes = userDisks.reduce((sum, disk) => sum + disk.diskBytes, 0);
+  reporter.note(`copying ${formatCount(userDisks.length, 'file')} (${formatBytes(bytes)}): yours are only read`);
+  const machine = await makeUserMachine(fileSystem, folder, userDisks, wish.signal);
+  const dataDisks = formatCount(userDisks.length, 'data disk');
+  reporter.note(
+    `1 VM with a small ${fileSystem.name} system disk and ${dataDisks}, the ${userDisks.length > 1 ? 'copies' : 'copy'}`,
+  );
+  return [machine];
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -120,7 +142,8 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof UserDiskError ? error.message : String(error)}\n`);
-    process.exit(error instanceof UserDiskError ? EXIT_USAGE : EXIT_WRONG);
+    process.stderr.write(`${messageOf(error)}\n`);
+    const fromUser = error instanceof UserDiskError || error instanceof StateFolderError;
+    process.exit(fromUser ? EXIT_USAGE : EXIT_WRONG);
   },
 );

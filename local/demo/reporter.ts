@@ -11,6 +11,8 @@ export interface Reporter {
   progress(jobs: readonly JobView[]): void;
   /** The end: `summary` for machines, `table` for people. */
   summary(summary: Readonly<Record<string, unknown>>, table: string): void;
+  /** The end when there is nothing to sum up. People read it on stderr, from whoever calls this. */
+  failure(message: string): void;
 }
 
 /** Machines: one JSON object a line on stdout, the last one has type "summary". */
@@ -31,6 +33,7 @@ export function createJsonReporter(write: (text: string) => void): Reporter {
       }
     },
     summary: (summary) => line('summary', summary),
+    failure: (message) => line('summary', { ok: false, problems: [message] }),
   };
 }
 
@@ -67,6 +70,7 @@ export function createHumanReporter(write: (text: string) => void, columns: () =
       line(text);
     },
     summary: (_summary, table) => line(`\n${table}`),
+    failure: clear,
   };
 }
 

@@ -18,7 +18,7 @@ import type { JobView } from './api-client';
 import { type Comparison, compareDisk } from './compare';
 import { formatBytes } from './format';
 import { findLeftovers } from './leftovers';
-import { ageMachine, type DemoMachine, diskIdOf } from './machines';
+import { ageMachine, type DemoDisk, type DemoMachine, diskIdOf } from './machines';
 import type { DemoResult, RoundResult } from './summary';
 import { awaitStarted, type Watching, watchJobs } from './watch';
 
@@ -139,7 +139,7 @@ async function compareImages(
   const comparisons: Comparison[] = [];
   // Of the first point only the user's files are known: the sample disk has changed since.
   for (const disk of machine.disks.filter((candidate) => as !== 'first point' || candidate.userFile !== undefined)) {
-    const target = job?.targets?.find(({ lun }) => lun === disk.lun)?.target;
+    const target = targetOf(job, disk);
     if (target === undefined) continue;
     comparisons.push(await compareDisk(fileSystem, disk, path.join(stack.layout.restored, path.basename(target)), as));
   }
@@ -155,13 +155,19 @@ async function compareManaged(
   mkdirSync(folder, { recursive: true });
   const comparisons: Comparison[] = [];
   for (const disk of machine.disks) {
-    const target = job?.targets?.find(({ lun }) => lun === disk.lun)?.target;
+    const target = targetOf(job, disk);
     if (target === undefined) continue;
     const file = path.join(folder, `${disk.name}.img`);
     await cloud.exportDisk(target, file);
     comparisons.push(await compareDisk(fileSystem, disk, file, 'managed disk'));
   }
   return comparisons;
+}
+
+/** Where the disk came back; undefined when the job failed, which is a problem of its own and takes its targets away. */
+function targetOf(job: JobView | undefined, disk: DemoDisk): string | undefined {
+  if (job?.status !== 'succeeded') return undefined;
+  return job.targets?.find(({ lun }) => lun === disk.lun)?.target;
 }
 
 /** A slot at this second, and then not again before tomorrow: the timer itself must start nothing more. */

@@ -5,13 +5,19 @@ import { makeContent } from './sample-content';
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const HOLE_BYTES = 64 * 1024;
 
-/** Copies the first `diskBytes` of `source` into a new sparse file. */
-export async function copySparse(source: string, target: string, diskBytes: number): Promise<void> {
+/** Copies the first `diskBytes` of `source` into a new sparse file. Rejects soon after an abort: large disks take minutes. */
+export async function copySparse(
+  source: string,
+  target: string,
+  diskBytes: number,
+  signal?: AbortSignal,
+): Promise<void> {
   await withFiles([source, 'r'], [target, 'wx'], async (from, to) => {
     await to.truncate(diskBytes);
     const chunk = Buffer.alloc(CHUNK_BYTES);
     const zeros = Buffer.alloc(HOLE_BYTES);
     for (let position = 0; position < diskBytes; position += CHUNK_BYTES) {
+      signal?.throwIfAborted();
       const length = Math.min(CHUNK_BYTES, diskBytes - position);
       await readFully(from, chunk.subarray(0, length), position);
       for (let start = 0; start < length; start += HOLE_BYTES) {

@@ -36,6 +36,8 @@ export interface StackOptions {
   /** More or other settings for the product. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly onEvent?: (event: ChildEvent) => void;
+  /** Ends a start under way: what was started is stopped, and `startStack` rejects. Means nothing afterwards. */
+  readonly signal?: AbortSignal;
 }
 
 export type StackPart = 'azurite' | 'cloud' | 'host';
@@ -73,7 +75,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       portNames.filter((name) => name !== 'host' || options.host !== false),
       wayOut,
     );
-    return await launch({ options, layout, ports, id, children, release });
+    return await Promise.race([
+      launch({ options, layout, ports, id, children, release }),
+      rejectOnAbort(options.signal),
+    ]);
   } catch (error) {
     await stopAll(children, id);
     release();
@@ -95,6 +100,7 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
   const parent = String(process.pid);
   const base = baseEnvironment(process.pid, id);
   const child = (name: StackPart, args: readonly string[], env: Readonly<Record<string, string>>): SupervisedChild => {
+    options.signal?.throwIfAborted();
     const made = new SupervisedChild({
       name,
       args,
@@ -154,6 +160,13 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
       return stopped;
     },
   };
+}
+
+function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.throwIfAborted();
+    signal?.addEventListener('abort', () => reject(new Error('the start was given up')), { once: true });
+  });
 }
 
 /** The host first, so that it starts nothing more; Azurite last, because all others talk to it. */

@@ -1,4 +1,4 @@
-/** Waits for the wish to stop: Ctrl-C, SIGTERM, a closed terminal, or the end of whoever started us. */
+/** Waits for the wish to stop: Ctrl-C, SIGTERM, a closed terminal or pipe, or the end of whoever started us. */
 import { watchParent } from './watch-parent';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -25,6 +25,8 @@ export function listenForStop(): StopWish {
   ] as const) {
     process.on(name, () => wish(code));
   }
+  // Nobody reads any more (`npm run demo | head`): what SIGPIPE would mean.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => wish(141));
   // Set by local/bootstrap.mjs.
   watchParent(Number(process.env['BLOCKFERRY_PARENT_PID'] ?? 0), () => wish(143));
   return { signal: controller.signal, exitCode: () => exitCode };

@@ -1,6 +1,6 @@
 /** The parts of the demo that decide something: its command line, its verdict, its words. */
 import type { JobView } from '../../local/demo/api-client';
-import { formatBytes, formatRatio, formatTable } from '../../local/demo/format';
+import { formatBytes, formatCount, formatRatio, formatTable } from '../../local/demo/format';
 import { parseDemoOptions } from '../../local/demo/options';
 import { createHumanReporter, createJsonReporter, describeProgress } from '../../local/demo/reporter';
 import { type DemoResult, describeResult, findProblems, summarize } from '../../local/demo/summary';
@@ -108,6 +108,7 @@ describe('verdict', () => {
 describe('words', () => {
   test('sizes, ratios, tables', () => {
     expect([0, 1023, 1536, 5 * 2 ** 30].map(formatBytes)).toEqual(['0 B', '1023 B', '1.5 KiB', '5.0 GiB']);
+    expect([formatCount(1, 'disk'), formatCount(2, 'disk')]).toEqual(['1 disk', '2 disks']);
     expect([formatRatio(10, 4), formatRatio(10, 0)]).toEqual(['2.5 : 1', '-']);
     expect(
       formatTable([
@@ -132,6 +133,14 @@ describe('words', () => {
     reporter.summary({ ok: true }, 'table');
     const types = lines.map((line) => (JSON.parse(line) as { type: string }).type);
     expect(types).toEqual(['step', 'progress', 'summary']);
+  });
+
+  test('machines get a last line that says no when there is nothing to sum up', () => {
+    const lines: string[] = [];
+    createJsonReporter((text) => lines.push(text)).failure('cloud did not start');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { type: 'summary', ok: false, problems: ['cloud did not start'] },
+    ]);
   });
 
   test('without a terminal every line is a plain line', () => {

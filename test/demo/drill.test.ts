@@ -3,7 +3,7 @@
  * nothing is left over. The whole demo as its users start it, from the build.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { findBuild } from '../../local/stack/layout';
@@ -27,17 +27,22 @@ interface DemoRun {
   readonly stderr: string;
 }
 
-function runDemo(args: readonly string[]): Promise<DemoRun> {
+/** `interruptAt`: Ctrl-C when this has been said. */
+function runDemo(args: readonly string[], interruptAt?: RegExp): Promise<DemoRun> {
+  const temporary = path.join(folder, 'tmp');
+  mkdirSync(temporary, { recursive: true });
   const build = findBuild();
   const child = spawn(process.execPath, [path.join(build.dist, 'local', 'demo', 'main.js'), ...args], {
     cwd: folder,
-    env: { ...process.env, INIT_CWD: folder },
+    env: { ...process.env, INIT_CWD: folder, TMPDIR: temporary },
   });
   children.push(child);
   let stdout = '';
   let stderr = '';
+  let interrupted = false;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
+    if (interruptAt?.test(stdout) && !interrupted) interrupted = child.kill('SIGINT');
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
@@ -70,7 +75,7 @@ test(
 
 test.each([
   ['an empty file', '', /is empty/],
-  ['a file of odd size', 'x'.repeat(1000), /1000 bytes.*truncate -s 1M/],
+  ['a file of odd size', 'x'.repeat(1000), /1000 bytes.*truncate -s 20M/],
 ])('%s is refused with exit code 2, and nothing is started', async (_name, content, message) => {
   writeFileSync(path.join(folder, 'my.img'), content);
   const run = await runDemo(['--json', '--disk', 'my.img']);
@@ -78,6 +83,35 @@ test.each([
   expect(run.lines).toEqual([]);
   expect(run.stderr).toMatch(message);
   expect(run.stderr).not.toContain('    at ');
+});
+
+test.each([
+  // So large that nobody could wait for the end of its copy.
+  ['its disks are copied', 2 ** 42, /copying 1 file \(4\.0 TiB\)/],
+  ['the stack starts', 20 * 2 ** 20, /1 VM with .* 1 data disk/],
+  ['a backup runs', 20 * 2 ** 20, /"transferring"/],
+])(
+  'Ctrl-C while %s ends the demo and leaves nothing',
+  async (_when, bytes, said) => {
+    writeFileSync(path.join(folder, 'my.img'), 'boot');
+    truncateSync(path.join(folder, 'my.img'), bytes);
+    const run = await runDemo(['--json', '--disk', 'my.img'], said);
+    expect(run.stderr).toBe('');
+    expect(run.code).toBe(130);
+    expect(readdirSync(path.join(folder, 'tmp'))).toEqual([]);
+  },
+  60_000,
+);
+
+test('a state folder in use, or none, is refused with exit code 2', async () => {
+  writeFileSync(path.join(folder, 'file'), 'not a folder');
+  for (const state of ['.', 'file']) {
+    const run = await runDemo(['--json', '--state', state]);
+    expect(run.code).toBe(2);
+    expect(run.lines).toEqual([]);
+    expect(run.stderr).toMatch(/is not empty|cannot be used/);
+  }
+  expect(readdirSync(folder).sort()).toEqual(['file', 'tmp']);
 });
 
 test.each([[['--nonsense']], [['--kill', 'me']], [['--disk', 'absent.img']]])('%j: exit code 2', async (args) => {
