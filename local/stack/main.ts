@@ -11,7 +11,7 @@ import { findBuild, fromCaller, stateLayout } from './layout';
 import { samplePorts } from './ports';
 import { ensureSampleVms } from './sample-vms';
 import { type Stack, type StackOptions, startStack } from './stack';
-import { aborted, listenForStop } from './until-stopped';
+import { aborted, listenForStop, type StopWish } from './until-stopped';
 
 const USAGE = 'usage: npm start -- [--state FOLDER]   or   npm run cloud -- [--state FOLDER]\n';
 /** Of the simulator in `npm run cloud`; as public as the sample settings that name it. */
@@ -33,22 +33,32 @@ async function main(): Promise<number> {
   const layout = stateLayout(given.state === undefined ? fallback : fromCaller(given.state));
   say(`state: ${layout.state}`);
   const vms = await ensureSampleVms(chooseFileSystem(), layout.disks, sampleMachines());
+  if (wish.signal.aborted) return endOf(wish, []);
   const options: StackOptions = {
     state: layout.state,
     vms,
+    signal: wish.signal,
     onEvent: (event) => say(`${event.name} ${event.kind} (${event.detail})`),
   };
   if (command === 'cloud') fixIdentityHeader(layout.cloud);
   const stack = await startStack(
     command === 'start' ? options : { ...options, host: false, ports: samplePorts, fleet: 'functions' },
-  );
+  ).catch((error: unknown) => {
+    if (wish.signal.aborted) return undefined;
+    throw error;
+  });
+  if (stack === undefined) return endOf(wish, []);
   say(command === 'start' ? describeStart(stack) : describeCloud(stack));
   await aborted(wish.signal);
   say('stopping');
-  const leftovers = await stack.stop();
+  return endOf(wish, await stack.stop());
+}
+
+function endOf(wish: StopWish, leftovers: readonly string[]): number {
   for (const leftover of leftovers) process.stderr.write(`${leftover}\n`);
+  if (leftovers.length > 0) return 1;
   // Ctrl-C is how this is meant to end.
-  return leftovers.length > 0 ? 1 : wish.exitCode() === 130 ? 0 : wish.exitCode();
+  return wish.exitCode() === 130 ? 0 : wish.exitCode();
 }
 
 function parseCommandLine(args: readonly string[]): { readonly state?: string | undefined } | undefined {
@@ -71,13 +81,13 @@ function describeStart(stack: Stack): string {
   const { url = '', functionKey = '', masterKey = '' } = stack.api ?? {};
   return [
     '',
-    `API          ${url}/api`,
-    `  key        ${functionKey}      (header x-functions-key)`,
-    `  admin key  ${masterKey}      (for ${url}/admin)`,
     `simulator    ${stack.cloud.control}      (control API; logs in ${stack.layout.logs})`,
+    `admin key    ${masterKey}      (for ${url}/admin)`,
     '',
-    'Try:',
-    `  curl -H 'x-functions-key: ${functionKey}' ${url}/api/vms`,
+    'API, ready to be pasted into another terminal:',
+    `URL=${url}/api`,
+    `KEY='x-functions-key: ${functionKey}'`,
+    'curl -H "$KEY" $URL/vms',
     '',
     'Ctrl-C stops everything.',
   ].join('\n');
