@@ -9,6 +9,9 @@ import path from 'node:path';
 import process from 'node:process';
 import { SetupError } from './errors.mjs';
 
+/** Packages ask for Node 22 and npm, on Node 20, warns of each; they will run on the Node that is among them. */
+const QUIET = ['--loglevel=error'];
+
 /**
  * @param {string} root
  * @param {(line: string) => void} say
@@ -19,7 +22,7 @@ export function ensureInstalled(root, say) {
   say(`installing packages from the lockfile (${reason})`);
   const startedAt = Date.now();
   const npm = npmCommand();
-  const done = spawnSync(npm.command, [...npm.args, 'ci', '--ignore-scripts', '--no-fund', '--no-audit'], {
+  const done = spawnSync(npm.command, [...npm.args, 'ci', '--ignore-scripts', '--no-fund', '--no-audit', ...QUIET], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: npm.shell,
