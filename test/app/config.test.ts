@@ -44,3 +44,15 @@ test('storage needs a connection or both endpoints', () => {
     }),
   ).not.toThrow();
 });
+
+test('the root key needs a wrapping key: a file, a vault key, or both', () => {
+  const { BLOCKFERRY_KEY_FILE: file, ...rest } = sample.Values;
+  const vault = { BLOCKFERRY_KEY_VAULT_KEY: 'https://contoso-backup.vault.azure.net/keys/contoso' };
+  expect(() => loadSettings(rest)).toThrow('BLOCKFERRY_KEY_FILE: give it, or BLOCKFERRY_KEY_VAULT_KEY');
+  expect(() => loadSettings({ ...rest, ...vault })).not.toThrow();
+  expect(() => loadSettings({ ...rest, ...vault, BLOCKFERRY_KEY_FILE: file })).not.toThrow();
+  expect(() => loadSettings({ ...rest, BLOCKFERRY_KEY_VAULT_KEY: 'https://x/secrets/y' })).toThrow(
+    'BLOCKFERRY_KEY_VAULT_KEY',
+  );
+  expect(() => loadSettings({ ...sample.Values, BLOCKFERRY_ROOT_KEY_CHECK: 'abc' })).toThrow('64 hex digits');
+});
