@@ -1,8 +1,9 @@
 /** One place where S3 requests are sent: deadline, repetition, renewal of a dead session. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Clock } from '../base/clock';
+import type { Pace } from '../base/pace';
 import { type RetryRule, retry } from '../base/retry';
-import { AppError, retryVerdict } from '../model/errors';
+import { AppError, isAppError, retryVerdict } from '../model/errors';
 import { MIB } from '../model/limits';
 import { failureOf, isExpiredSession, toStoreError } from './aws-error';
 import { withDeadline } from './deadline';
@@ -16,6 +17,8 @@ export interface S3CallerOptions {
   readonly random: () => number;
   readonly rule?: RetryRule;
   readonly deadlineBaseMs?: number;
+  /** Requests under way, found by trying; shared by all callers of a process. */
+  readonly pace?: Pace;
   /** Slowest transfer that still counts as progress. */
   readonly slowestBytesPerSecond?: number;
 }
@@ -28,6 +31,12 @@ export interface S3Attempt {
 
 /** Longer than the SDK's three tries: S3 answers SlowDown for minutes while it splits a prefix. */
 const RULE: RetryRule = { attemptsMax: 10, firstDelayMs: 200, delayMsMax: 20_000 };
+
+/** What says "less": SlowDown and its kin, and any 503. */
+const isComplaint = (error: unknown): boolean =>
+  isAppError(error, 'cloud.throttled') || (error instanceof AppError && error.context['status'] === 503);
+
+const never = new AbortController().signal;
 
 export class S3Caller {
   private client: S3Client | undefined;
@@ -61,6 +70,8 @@ export class S3Caller {
       return retryVerdict(error);
     };
     const hooks = { clock: this.options.clock, random: this.options.random, verdict, ...(signal ? { signal } : {}) };
-    return retry(this.options.rule ?? RULE, hooks, attempt);
+    const { pace } = this.options;
+    const paced = pace ? (): Promise<Result> => pace.run(signal ?? never, isComplaint, attempt) : attempt;
+    return retry(this.options.rule ?? RULE, hooks, paced);
   }
 }

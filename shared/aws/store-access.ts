@@ -4,6 +4,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { STSClient } from '@aws-sdk/client-sts';
 import { type Clock, systemClock } from '../base/clock';
+import { Pace } from '../base/pace';
 import type { RetryRule } from '../base/retry';
 import type { StoreAccess, StorePair, StoreRole } from '../blockstore/object-store';
 import { AppError } from '../model/errors';
@@ -43,6 +44,7 @@ const SESSIONS_MAX = 64;
 
 export function createStoreAccess(options: StoreAccessOptions): ClosableStoreAccess {
   const sockets = { keepAlive: true, maxSockets: options.connections ?? 32 };
+  const pace = new Pace(sockets.maxSockets);
   const agents = { httpAgent: new HttpAgent(sockets), httpsAgent: new HttpsAgent(sockets) };
   const pairs = new Map<string, StorePair>();
   let sts: STSClient | undefined;
@@ -59,7 +61,7 @@ export function createStoreAccess(options: StoreAccessOptions): ClosableStoreAcc
   return {
     open: ({ role, tenant, sessionId }) => {
       const key = `${role}/${tenant}/${sessionId}`;
-      const pair = pairs.get(key) ?? openPair(options, { role, tenant, sessionId }, agents, stsClient);
+      const pair = pairs.get(key) ?? openPair(options, { role, tenant, sessionId }, { agents, stsClient, pace });
       pairs.delete(key);
       pairs.set(key, pair);
       for (const oldest of pairs.keys()) {
@@ -75,6 +77,12 @@ export function createStoreAccess(options: StoreAccessOptions): ClosableStoreAcc
   };
 }
 
+interface Shared {
+  readonly agents: Agents;
+  readonly stsClient: () => STSClient;
+  readonly pace: Pace;
+}
+
 interface Agents {
   readonly httpAgent: HttpAgent;
   readonly httpsAgent: HttpsAgent;
@@ -83,8 +91,7 @@ interface Agents {
 function openPair(
   options: StoreAccessOptions,
   scope: { readonly role: StoreRole; readonly tenant: string; readonly sessionId: string },
-  agents: Agents,
-  stsClient: () => STSClient,
+  { agents, stsClient, pace }: Shared,
 ): StorePair {
   const roleArn = options.roles[scope.role];
   const { dataBucket, controlBucket } = options;
@@ -119,6 +126,7 @@ function openPair(
     },
     clock,
     random,
+    pace,
     ...(options.rule ? { rule: options.rule } : {}),
     ...(options.deadlineBaseMs === undefined ? {} : { deadlineBaseMs: options.deadlineBaseMs }),
   });

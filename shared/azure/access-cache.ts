@@ -3,10 +3,10 @@
  * one is active, so asking again is a renewal, and nobody here revokes: the control plane owns that. Urls stay in memory.
  */
 import { type Clock, systemClock } from '../base/clock';
+import { Pace } from '../base/pace';
 import type { RetryRule } from '../base/retry';
 import { AppError } from '../model/errors';
 import type { Arm } from './arm';
-import { Pace } from './pace';
 import { assertSasHost } from './sas-host';
 import { findDisk } from './upload-disks';
 

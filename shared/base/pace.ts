@@ -1,11 +1,14 @@
 /**
- * How many requests one SAS may have under way. Azure publishes no figure for a snapshot's throughput and answers 503 or
- * 429 beyond it, so the number is found by trying: plus one for a full round without complaint, halved at a complaint.
+ * How many requests to one service may be under way. Neither Azure nor S3 publishes a figure that holds, and both answer 503
+ * or 429 beyond it, so the number is found by trying: plus one for a full round without complaint, halved at a complaint.
+ * Shared by everyone in the process who talks to that service.
  */
 export class Pace {
   private allowed: number;
   private running = 0;
   private calm = 0;
+  /** Counts the halvings: complaints about requests that began before the last one say nothing new. */
+  private halvings = 0;
   private readonly waiting: (() => void)[] = [];
 
   constructor(private readonly max: number) {
@@ -19,6 +22,7 @@ export class Pace {
     work: () => Promise<Result>,
   ): Promise<Result> {
     await this.enter(signal);
+    const begun = this.halvings;
     try {
       const result = await work();
       this.calm += 1;
@@ -28,7 +32,8 @@ export class Pace {
       }
       return result;
     } catch (error) {
-      if (isComplaint(error)) {
+      if (isComplaint(error) && begun === this.halvings) {
+        this.halvings += 1;
         this.allowed = Math.max(1, Math.floor(this.allowed / 2));
         this.calm = 0;
       }

@@ -21,10 +21,11 @@ import { limits } from '../model/limits';
 import type { Lun } from '../model/machine';
 import { type PointDisk, type RestorePoint, restorePointSchema } from '../model/restore-point';
 import type { Window } from '../model/transfer';
-import { newestPoint } from './points';
+import { listRestorePoints, newestPoint } from './points';
 import { collectDisk } from './publish-disk';
 import { putSealedOnce, type Repository, signalOption } from './repository';
 import { fenced, type HeldRegister, readRegister, swapRegister } from './session';
+import { suspectPoints } from './suspect-points';
 import { requireUnits } from './units-present';
 
 export interface DraftDisk extends Pick<PointDisk, 'lun' | 'sizeBytes' | 'mode' | 'fullReason' | 'snapshotTakenAt'> {
@@ -77,10 +78,26 @@ export async function publishRestorePoint(
       point: stored.toString('base64'),
     } as const;
     if (await swapRegister(repository, sessionId, held, change, signal)) {
-      return await finish(repository, { ...held, register: { ...held.register, ...change } }, signal);
+      const point = await finish(repository, { ...held, register: { ...held.register, ...change } }, signal);
+      await tellSuspects(repository, point, signal);
+      return point;
     }
   }
   throw new AppError('store.conflict', `the register of session ${sessionId} keeps changing`, { retryable: true });
+}
+
+/** A change list that was caught lying puts the points before this one in doubt: said once, loudly, and for ever in the points. */
+async function tellSuspects(repository: Repository, point: RestorePoint, signal?: AbortSignal): Promise<void> {
+  if (!point.disks.some(({ fullReason }) => fullReason?.includes('audit-mismatch'))) return;
+  const suspects = suspectPoints(await listRestorePoints(repository, point.vmKey, signal));
+  repository.logger.error(
+    'change lists were wrong; restore points are in doubt, verify or replace them by a full read',
+    {
+      vmKey: point.vmKey,
+      pointId: point.id,
+      suspects: suspects.map(({ pointId, lun }) => `${pointId}/${lun}`).join(' '),
+    },
+  );
 }
 
 async function requireOpen(repository: Repository, sessionId: string, signal?: AbortSignal): Promise<HeldRegister> {

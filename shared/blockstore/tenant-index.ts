@@ -77,7 +77,7 @@ export class TenantIndex {
     repository: Repository,
     place: { readonly epoch: number; readonly sessionId: string; readonly part: string },
     units: readonly SegmentUnit[],
-    first: number,
+    first = 0,
     signal?: AbortSignal,
   ): Promise<{ readonly storedBytes: number; readonly next: number }> {
     const plaintext = encodeSegment(units);

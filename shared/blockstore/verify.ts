@@ -11,6 +11,7 @@ import { AppError } from '../model/errors';
 import type { Lun } from '../model/machine';
 import type { RestorePoint } from '../model/restore-point';
 import { inlinePool } from './compute-pool';
+import { damageReport } from './damage-report';
 import { leafBlockCount, loadRoot, readLeaves } from './disk-manifest';
 import { openPack, planFrameReads, readFrames } from './pack-reader';
 import { loadRestorePoint } from './points';
@@ -19,6 +20,8 @@ import { RunSampler, seededRandom } from './sample';
 import { requireUnits } from './units-present';
 
 const PACKS_AT_ONCE = 4;
+/** Restore points that an error names; the report has them all. */
+const POINTS_SHOWN = 5;
 
 export interface VerifyRequest {
   readonly vmKey: string;
@@ -48,12 +51,43 @@ interface Sampled {
   readonly bytes: number;
 }
 
-/** Throws a typed error that names object, disk and block: `manifest.corrupt`, `manifest.incomplete`, `pack.corrupt`, `block.corrupt`. */
+/**
+ * Throws a typed error that names object, disk and block: `manifest.corrupt`, `manifest.incomplete`, `pack.corrupt`,
+ * `block.corrupt`; where a pack is damaged or gone, also the restore points of the VM that need it.
+ */
 export async function verifyRestorePoint(
   repository: Repository,
   request: VerifyRequest,
   signal?: AbortSignal,
 ): Promise<Verification> {
+  try {
+    return await verify(repository, request, signal);
+  } catch (error) {
+    throw signal?.aborted ? error : await withReach(repository, request.vmKey, error, signal);
+  }
+}
+
+/** The same error, with the points that share the damage. What cannot be found out is left unsaid. */
+async function withReach(
+  repository: Repository,
+  vmKey: string,
+  error: unknown,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const unit = error instanceof AppError ? error.context['unit'] : undefined;
+  if (!(error instanceof AppError) || error.retryable || typeof unit !== 'string') return error;
+  try {
+    const report = await damageReport(repository, unit, vmKey, signal);
+    const blocks = report.points.flatMap(({ disks }) => disks).reduce((sum, disk) => sum + disk.blocks, 0);
+    const names = report.points.map(({ pointId }) => pointId);
+    const shown = names.length > POINTS_SHOWN ? [...names.slice(0, POINTS_SHOWN), '...'] : names;
+    return located(error, { points: names.length, blocks, affected: shown.join(' ') });
+  } catch {
+    return error;
+  }
+}
+
+async function verify(repository: Repository, request: VerifyRequest, signal?: AbortSignal): Promise<Verification> {
   const point = await loadRestorePoint(repository, request.vmKey, request.pointId, signal);
   const units = new Map<string, UnitRef & { readonly lun: Lun }>();
   const sampler = new RunSampler<Sampled>(request.sampleBlocks, seededRandom(request.seed));

@@ -9,7 +9,7 @@ import { countStores } from '../blockstore/counted-stores';
 import type { StoreRole } from '../blockstore/object-store';
 import { packWriterBytes } from '../blockstore/pack-writer';
 import type { Repository } from '../blockstore/repository';
-import { createMemory } from '../blockstore/shared-buffers';
+import { createMemory, type Memory } from '../blockstore/shared-buffers';
 import { TenantIndex } from '../blockstore/tenant-index';
 import { AppError } from '../model/errors';
 import type { RestoreTransfer, Transfer, TransferEvent, TransferStats } from '../model/transfer';
@@ -40,8 +40,8 @@ export interface TransferHandlerDependencies {
   readonly imageDirectory: string | undefined;
   /** Windows moved at a time in this process. More wait for their turn. */
   readonly concurrency: number;
-  /** Bytes of data in flight in this process, all windows together; fewer windows move at a time where it does not suffice. */
-  readonly memoryBytes?: number;
+  /** Bounds the data in flight in this process, all windows together: fewer move at a time where it does not suffice. */
+  readonly memory?: Memory;
   /** Blocks above which the index keeps only every 64th. */
   readonly indexBlocksMax?: number;
   /** Threads for the CPU work; made when not given. */
@@ -58,7 +58,7 @@ export type TransferHandler = (
 export function createTransferHandler(deps: TransferHandlerDependencies): TransferHandler {
   const pool = deps.pool ?? createComputePool();
   const turns = new Turns(deps.concurrency);
-  const memory = createMemory(deps.memoryBytes);
+  const memory = deps.memory ?? createMemory();
   const indexes = new Map<string, TenantIndex>();
   const indexOf = (tenant: string): TenantIndex => {
     const index = indexes.get(tenant) ?? new TenantIndex(deps.indexBlocksMax);

@@ -52,3 +52,25 @@ test('full, incremental, verification and restore run on writer and reader right
   await Promise.all(bench.restoreTransfers('res-1', second, 0).map((transfer) => handler(transfer, signal)));
   expect(bench.access.uploads.get('res-1-0')?.equals(disk.bytes)).toBe(true);
 });
+
+test('credentials that die while a window runs are renewed, time and again, and nothing is lost', async () => {
+  const bench = backupBench(undefined, undefined, 'second ');
+  const disk = new FakeDisk(64 * MIB).write(0, noise(4, 3 * MIB));
+  const target = { lun: 0, snapshotId: bench.access.snapshot('s1', disk) };
+  // 900 seconds are the shortest session that AWS gives; the service calls it dead twice within the window.
+  const access = fixture.open({ sessionSeconds: 900 });
+  const writer = access.open({ role: 'writer', tenant, sessionId: 'job-9' });
+  await openSession(await bench.repository(writer), { sessionId: 'job-9', vmKey, kind: 'BACKUP' }, signal);
+  const asked = fixture.requests('sts.AssumeRoleWithWebIdentity');
+  for (const skip of [2, 8]) {
+    fixture.cloud.fault({ id: `dead-${skip}`, operation: 's3.*', skip, times: 1, action: { kind: 'expire' } });
+  }
+  const handler = bench.handler(writer);
+  for (const transfer of bench.backupTransfers('job-9', target)) await handler(transfer, signal);
+  const point = await bench.publish('job-9', [target], writer);
+  expect(fixture.requests('sts.AssumeRoleWithWebIdentity') - asked).toBe(2);
+  const reader = access.open({ role: 'reader', tenant, sessionId: 'res-9' });
+  const repository = await bench.repository(reader);
+  const request = { vmKey, pointId: point.id, sampleBlocks: 60, seed: 's' };
+  expect((await verifyRestorePoint(repository, request, signal)).sampledBlocks).toBe(48);
+});

@@ -28,7 +28,7 @@ async function published() {
 
 test('an image file is the disk, byte for byte, and stays sparse', async () => {
   const { bench, transfers } = await published();
-  const handler = bench.handler(bench.stores, directory);
+  const handler = bench.handler(bench.stores, { imageDirectory: directory });
   const stats = await Promise.all(transfers.map((transfer) => handler(transfer, signal)));
   const path = join(directory, target.name);
   const expected = disk.bytes.read(0, disk.bytes.length);
@@ -39,7 +39,7 @@ test('an image file is the disk, byte for byte, and stays sparse', async () => {
 
 test('a resumed window does not trust what it finds: zeros are made zeros', async () => {
   const { bench, transfers } = await published();
-  const handler = bench.handler(bench.stores, directory);
+  const handler = bench.handler(bench.stores, { imageDirectory: directory });
   const stop = new AbortController();
   const [first] = transfers;
   if (!first) throw new Error('a window');
@@ -70,11 +70,24 @@ test('wrong targets are refused', async () => {
   const [first] = transfers;
   if (!first) throw new Error('a window');
   await expect(bench.handler()(first, signal)).rejects.toMatchObject({ code: 'restore.target-invalid' });
-  const handler = bench.handler(bench.stores, directory);
+  const handler = bench.handler(bench.stores, { imageDirectory: directory });
   await expect(handler({ ...first, diskBytes: 512 }, signal)).rejects.toMatchObject({ code: 'restore.target-invalid' });
   await expect(handler({ ...first, pointId: 'p-none' } as typeof first, signal)).rejects.toMatchObject({
     code: 'store.not-found',
   });
   await writeFile(join(directory, target.name), Buffer.alloc(disk.bytes.length + 512));
   await expect(handler(first, signal)).rejects.toMatchObject({ code: 'restore.target-invalid' });
+});
+
+test('a place that takes no image says what it needs', async () => {
+  const { bench, transfers } = await published();
+  const [first] = transfers;
+  if (!first) throw new Error('a window');
+  await writeFile(join(directory, 'file'), 'in the way');
+  const handler = bench.handler(bench.stores, { imageDirectory: join(directory, 'file', 'images') });
+  await expect(handler(first, signal)).rejects.toMatchObject({
+    code: 'restore.target-invalid',
+    retryable: false,
+    context: { errno: 'ENOTDIR', bytes: disk.bytes.length },
+  });
 });

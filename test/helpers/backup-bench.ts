@@ -6,7 +6,11 @@ import type { StorePair } from '../../shared/blockstore/object-store';
 import { publishRestorePoint } from '../../shared/blockstore/publish';
 import { openRepository, type Repository } from '../../shared/blockstore/repository';
 import { openSession } from '../../shared/blockstore/session';
-import { createTransferHandler, type TransferHandler } from '../../shared/dataproxy/transfer-handler';
+import {
+  createTransferHandler,
+  type TransferHandler,
+  type TransferHandlerDependencies,
+} from '../../shared/dataproxy/transfer-handler';
 import { resourceKey } from '../../shared/model/ids';
 import { limits } from '../../shared/model/limits';
 import type { Lun } from '../../shared/model/machine';
@@ -38,7 +42,9 @@ export interface BackupBench {
   readonly access: FakeAccess;
   readonly events: TransferEvent[];
   repository(stores?: StorePair): Promise<Repository>;
-  handler(stores?: StorePair, imageDirectory?: string): TransferHandler;
+  /** `sleep` of it never ends by itself. */
+  readonly clock: ReturnType<typeof manualClock>;
+  handler(stores?: StorePair, more?: Partial<TransferHandlerDependencies>): TransferHandler;
   backupTransfers(jobId: string, disk: DiskOf, spanBytes?: number): BackupTransfer[];
   restoreTransfers(jobId: string, point: RestorePoint, lun: Lun, target?: RestoreTransfer['target']): RestoreTransfer[];
   /** Everything from the session to the published point. */
@@ -55,7 +61,8 @@ export interface BackupRun {
 
 export const signal = new AbortController().signal;
 
-export function backupBench(stores = memoryStores(), access = new FakeAccess()): BackupBench {
+/** `seed`: another one for another repository in the same store, or its packs would have the same names. */
+export function backupBench(stores = memoryStores(), access = new FakeAccess(), seed = ''): BackupBench {
   const clock = {
     ...manualClock(),
     // Time stands: what waits in the background (looking at sessions, ends of graces) waits for its end.
@@ -73,7 +80,9 @@ export function backupBench(stores = memoryStores(), access = new FakeAccess()):
       logger: silentLogger,
       // Repeatable, and different at each call: what the format asks of it.
       random: (count) =>
-        createHash('shake256', { outputLength: count }).update(`${stores.data.objects.size}/${counter++}`).digest(),
+        createHash('shake256', { outputLength: count })
+          .update(`${seed}${stores.data.objects.size}/${counter++}`)
+          .digest(),
     });
   const sizeOf = (snapshotId: string): number => access.snapshots.get(snapshotId)?.length ?? 0;
 
@@ -82,7 +91,8 @@ export function backupBench(stores = memoryStores(), access = new FakeAccess()):
     access,
     events,
     repository,
-    handler: (on = stores, imageDirectory) =>
+    clock,
+    handler: (on = stores, more = {}) =>
       createTransferHandler({
         access,
         openRepository: () => repository(on),
@@ -93,9 +103,10 @@ export function backupBench(stores = memoryStores(), access = new FakeAccess()):
         },
         clock,
         logger: silentLogger,
-        imageDirectory,
+        imageDirectory: undefined,
         concurrency: 4,
         pool: inlinePool,
+        ...more,
       }),
     backupTransfers: (jobId, disk, spanBytes = windowBytes) =>
       planWindows(sizeOf(disk.snapshotId), spanBytes).map((window) => ({
