@@ -1,7 +1,7 @@
 /**
- * The entrance of `npm run demo`, `npm test`, `npm start` and `npm run cloud`. It needs nothing but a Node 20 and npm:
- * it installs from the lockfile when node_modules is missing or stale, builds when dist is stale, and then hands over to
- * the Node that came with the project. Plain JavaScript without dependencies, because it runs before there are any.
+ * The entrance of `npm run demo`, `npm test`, `npm start`, `npm run cloud` and `npm run bench`. It needs nothing but a
+ * Node 20 and npm: it installs from the lockfile when node_modules is missing or stale, builds when dist is stale, and then
+ * hands over to the Node that came with the project. Plain JavaScript without dependencies: it runs before there are any.
  *
  * Everything it says goes to stderr: stdout belongs to the command (`demo --json`).
  */
@@ -22,6 +22,7 @@ const commands = {
   demo: ['dist/local/demo/main.js'],
   start: ['dist/local/stack/main.js', 'start'],
   cloud: ['dist/local/stack/main.js', 'cloud'],
+  bench: ['dist/bench/main.js'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
 };
 
