@@ -108,8 +108,8 @@ function httpFunctions(functions: FunctionTable, log: Log): ReturnType<FunctionT
     if (reason !== undefined) {
       log({ level: 'error', category: 'host', message: `Not started: ${reason}.`, functionName: known.info.name });
     }
-    if (known.info.retryOptions !== undefined) {
-      const message = 'Function-level retry policies are not emulated; the function runs without one.';
+    if (known.info.retryOptions !== undefined && known.trigger.type.toLowerCase() !== 'timertrigger') {
+      const message = `A retry policy does not apply to a ${known.trigger.type}; the function runs without one.`;
       log({ level: 'warning', category: 'host', message, functionName: known.info.name });
     }
     return reason === undefined && known.trigger.type.toLowerCase() === 'httptrigger';

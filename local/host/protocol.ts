@@ -49,7 +49,7 @@ export interface BindingInfo {
   readonly [property: string]: unknown;
 }
 
-/** A registered function. `retryOptions` is kept only to say that it is not emulated. */
+/** A registered function. `retryOptions` is its retry policy, see `retry-policy.ts`. */
 export interface FunctionInfo {
   readonly name: string;
   readonly bindings: Readonly<Record<string, BindingInfo>>;
@@ -68,6 +68,15 @@ export interface InvokeMessage {
   readonly functionName: string;
   readonly inputData: readonly NamedData[];
   readonly triggerMetadata: Readonly<Record<string, TypedData>>;
+  /** Where a function with a retry policy stands. */
+  readonly retryContext?: RetryContext;
+}
+
+/** `maxRetryCount` -1 is "without end"; `exception` is why the run before failed. */
+export interface RetryContext {
+  readonly retryCount: number;
+  readonly maxRetryCount: number;
+  readonly exception?: { readonly message: string };
 }
 
 /** Host to worker: run the app's terminate hooks and exit. */

@@ -1,14 +1,16 @@
 /** The triggers that no request starts: timers and storage queues; and runs by hand of any of them. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from './durable/database';
 import type { FunctionTable, KnownFunction } from './function-table';
 import type { HostConfig } from './host-json';
 import { inputsOf, unsupportedReason } from './invocation-inputs';
 import { type Log, messageOf } from './log';
-import type { TypedData } from './protocol';
+import type { RetryContext, TypedData } from './protocol';
 import { connectionName, queueClient } from './queue/connection';
 import { QueueLeaseStore } from './queue/lease-store';
 import { writeQueueOutputs } from './queue/output';
 import { QueueTrigger } from './queue/queue-trigger';
+import { parseRetryPolicy, type RetryPolicy } from './retry-policy';
 import { resolveSettings, type Settings } from './settings';
 import { TimerTrigger } from './timer/timer-trigger';
 import type { WorkerProcess } from './worker-process';
@@ -27,6 +29,7 @@ export class Triggers {
   readonly #options: TriggersOptions;
   readonly #timers = new Map<string, TimerTrigger>();
   readonly #queues: QueueTrigger[] = [];
+  readonly #stopping = new AbortController();
 
   constructor(options: TriggersOptions) {
     this.#options = options;
@@ -46,6 +49,7 @@ export class Triggers {
   }
 
   stop(): void {
+    this.#stopping.abort();
     for (const trigger of [...this.#timers.values(), ...this.#queues]) {
       trigger.stop();
     }
@@ -73,7 +77,8 @@ export class Triggers {
     const { trigger } = known;
     if (trigger.type.toLowerCase() === 'timertrigger') {
       const scheduleText = resolveSettings(String(trigger['schedule']), settings);
-      const run = (item: KnownFunction, json: string): Promise<void> => this.#run(item, { json }, {});
+      const policy = parseRetryPolicy(known.info.retryOptions);
+      const run = (item: KnownFunction, json: string): Promise<void> => this.#runWithRetries(item, { json }, policy);
       const timer = new TimerTrigger({ db, known, scheduleText, run, log });
       this.#timers.set(known.info.name, timer);
       timer.start();
@@ -92,10 +97,40 @@ export class Triggers {
     }
   }
 
-  async #run(known: KnownFunction, data: TypedData, metadata: Readonly<Record<string, TypedData>>): Promise<void> {
+  /** Runs until it succeeds or the policy is used up; then rejects with the last failure. */
+  async #runWithRetries(known: KnownFunction, data: TypedData, policy: RetryPolicy | undefined): Promise<void> {
+    const { signal } = this.#stopping;
+    const retriesMax = policy?.retriesMax ?? 0;
+    const maxRetryCount = Number.isFinite(retriesMax) ? retriesMax : -1;
+    let context: RetryContext | undefined = policy && { retryCount: 0, maxRetryCount };
+    for (let retry = 1; ; retry += 1) {
+      try {
+        return await this.#run(known, data, {}, context);
+      } catch (error) {
+        if (policy === undefined || retry > retriesMax || signal.aborted) {
+          throw error;
+        }
+        const message = `Retry ${retry}: ${messageOf(error)}`;
+        const functionName = known.info.name;
+        this.#options.log({ level: 'warning', category: 'host.triggers', message, functionName });
+        context = { retryCount: retry, maxRetryCount, exception: { message: messageOf(error) } };
+        await sleep(policy.delayMs(retry), undefined, { signal });
+      }
+    }
+  }
+
+  async #run(
+    known: KnownFunction,
+    data: TypedData,
+    metadata: Readonly<Record<string, TypedData>>,
+    retryContext?: RetryContext,
+  ): Promise<void> {
     const { worker, settings, config, clientBinding } = this.#options;
     const inputData = inputsOf(known, data, clientBinding);
-    const result = await worker.invoke({ functionName: known.info.name, inputData, triggerMetadata: metadata });
+    const result = await worker.invoke({
+      ...{ functionName: known.info.name, inputData, triggerMetadata: metadata },
+      ...(retryContext === undefined ? {} : { retryContext }),
+    });
     await writeQueueOutputs(settings, config.queues.encoding, known, result);
   }
 }

@@ -6,7 +6,7 @@
  * CommonJS or not (`@azure/functions` itself is CommonJS).
  */
 import Module from 'node:module';
-import type { FunctionInfo, NamedData, TypedData } from '../protocol';
+import type { FunctionInfo, NamedData, RetryContext, TypedData } from '../protocol';
 
 export type FunctionCallback = (...args: unknown[]) => unknown;
 export type HookCallback = (context: Record<string, unknown>) => unknown;
@@ -19,6 +19,7 @@ export interface CoreInvocationContext {
     readonly functionId: string;
     readonly inputData: readonly NamedData[];
     readonly triggerMetadata: Readonly<Record<string, TypedData>>;
+    readonly retryContext?: RetryContext;
   };
   readonly metadata: FunctionInfo;
   state?: 'preInvocationHooks' | 'postInvocationHooks' | 'invocation';

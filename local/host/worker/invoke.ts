@@ -30,14 +30,17 @@ async function run(
   message: InvokeMessage,
   log: (line: LogMessage) => void,
 ): Promise<ResultMessage> {
-  const { invocationId, functionName, inputData, triggerMetadata } = message;
+  const { invocationId, functionName, inputData, triggerMetadata, retryContext } = message;
   const registered = registry.functions.get(functionName);
   if (registered === undefined || registry.model === undefined) {
     throw new Error(`The app has no function "${functionName}".`);
   }
   const context: CoreInvocationContext = {
     invocationId,
-    request: { invocationId, functionId: functionName, inputData, triggerMetadata },
+    request: {
+      ...{ invocationId, functionId: functionName, inputData, triggerMetadata },
+      ...(retryContext === undefined ? {} : { retryContext }),
+    },
     metadata: registered.info,
     log: (level, category, text) =>
       log({ kind: 'log', level, category: `function.${category}`, message: text, functionName, invocationId }),
