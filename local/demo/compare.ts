@@ -4,6 +4,7 @@ import type { SampleFileSystem } from '../images/file-system';
 import { firstDifference } from '../images/image-files';
 import { checkSampleDisk } from '../images/sample-disk';
 import { findTool, runTool } from '../images/tools';
+import { requireUnchanged } from '../images/user-disk';
 import type { DemoDisk } from './machines';
 
 export interface Comparison {
@@ -24,18 +25,20 @@ export async function compareDisk(
   restored: string,
   restoredAs: Comparison['restoredAs'],
 ): Promise<Comparison> {
-  const original = restoredAs === 'first point' ? (disk.userFile ?? disk.image) : disk.image;
+  const userDisk = restoredAs === 'first point' ? disk.userDisk : undefined;
+  const original = userDisk?.file ?? disk.image;
   const problems: string[] = [];
   const judges = ['bytes'];
   const at = await firstDifference(original, restored, disk.diskBytes);
   if (at !== undefined) problems.push(`differs from byte ${at} on`);
   const qemu = findTool('qemu-img');
-  // Of a VHD qemu would compare the footer too, which is not part of the disk.
-  if (qemu && (await stat(original)).size === disk.diskBytes) {
+  if (qemu && (await stat(original)).isFile()) {
     judges.push('qemu-img');
-    const result = await runTool(qemu, ['compare', '-f', 'raw', '-F', 'raw', original, restored]);
+    const result = await runTool(qemu, ['compare', '-F', 'raw', rawDisk(original, disk.diskBytes), restored]);
     if (result.code !== 0) problems.push(`qemu-img compare: ${(result.stdout || result.stderr).trim()}`);
   }
+  // The first thing to be said, because it explains the others.
+  if (userDisk) await requireUnchanged(userDisk).catch((error: Error) => problems.unshift(error.message));
   let filesCompared = 0;
   if (disk.sample) {
     const check = await checkSampleDisk(fileSystem, restored, disk.sample);
@@ -46,3 +49,7 @@ export async function compareDisk(
   }
   return { disk: disk.name, restoredAs, bytes: disk.diskBytes, judges, filesCompared, problems };
 }
+
+/** For qemu-img: the first `diskBytes` of a file, so that the footer of a VHD is left out. Any file name will do. */
+const rawDisk = (filename: string, diskBytes: number): string =>
+  `json:${JSON.stringify({ driver: 'raw', size: diskBytes, file: { driver: 'file', filename } })}`;

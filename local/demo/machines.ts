@@ -7,7 +7,7 @@ import type { SampleFileSystem } from '../images/file-system';
 import { copySparse, scribble } from '../images/image-files';
 import { ageSampleDisk, type SampleDisk } from '../images/sample-disk';
 import { osDisk, SAMPLE_TAG, sampleMachines } from '../images/sample-machines';
-import type { UserDisk } from '../images/user-disk';
+import { requireUnchanged, type UserDisk } from '../images/user-disk';
 import { makeMachine, type VmSeed } from '../stack/sample-vms';
 
 export interface DemoDisk {
@@ -19,7 +19,7 @@ export interface DemoDisk {
   /** Known content; undefined for a user's disk. */
   readonly sample: SampleDisk | undefined;
   /** The user's own file: what the first restore point must be equal to. */
-  readonly userFile: string | undefined;
+  readonly userDisk: UserDisk | undefined;
 }
 
 export interface DemoMachine {
@@ -45,7 +45,7 @@ export async function makeSampleMachines(
       image: disk.image,
       diskBytes: specs[index]?.diskBytes ?? 0,
       sample: disk,
-      userFile: undefined,
+      userDisk: undefined,
     }));
     machines.push({ name: machine.name, region: machine.region, seed: made.seed, disks });
   }
@@ -76,14 +76,15 @@ export async function makeUserMachine(
     image: made.osDisk.image,
     diskBytes: spec.diskBytes,
     sample: made.osDisk,
-    userFile: undefined,
+    userDisk: undefined,
   };
   const data: DemoDisk[] = [];
   for (const [lun, disk] of userDisks.entries()) {
     const image = path.join(folder, `${name}-data${lun}.img`);
     await copySparse(disk.file, image, disk.diskBytes, signal);
-    const { file: userFile, diskBytes } = disk;
-    data.push({ name: `${name}-data${lun}`, lun, image, diskBytes, sample: undefined, userFile });
+    await requireUnchanged(disk);
+    const { diskBytes } = disk;
+    data.push({ name: `${name}-data${lun}`, lun, image, diskBytes, sample: undefined, userDisk: disk });
   }
   const dataDisks = data.map((disk, lun) => ({ lun, name: disk.name, file: disk.image }));
   return { name, region, seed: { ...made.seed, dataDisks }, disks: [os, ...data] };

@@ -87,7 +87,7 @@ export async function runScenario(scenario: Scenario): Promise<DemoResult> {
     throw new Error(`${lost.name} has ${points.length} restore points, not 2`);
 
   reporter.step(`${lost.name} comes back: as image files and as new managed disks`);
-  const fromUser = lost.disks.some((disk) => disk.userFile !== undefined);
+  const fromUser = lost.disks.some((disk) => disk.userDisk !== undefined);
   const restored = await round(scenario, 'restore', () =>
     Promise.all([
       api.restore(newest.id, { kind: 'image' }),
@@ -138,7 +138,7 @@ async function compareImages(
 ): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   // Of the first point only the user's files are known: the sample disk has changed since.
-  for (const disk of machine.disks.filter((candidate) => as !== 'first point' || candidate.userFile !== undefined)) {
+  for (const disk of machine.disks.filter((candidate) => as !== 'first point' || candidate.userDisk !== undefined)) {
     const target = targetOf(job, disk);
     if (target === undefined) continue;
     comparisons.push(await compareDisk(fileSystem, disk, path.join(stack.layout.restored, path.basename(target)), as));

@@ -8,6 +8,8 @@ export interface UserDisk {
   readonly kind: 'raw' | 'fixed-vhd';
   /** Of the disk: without the footer of a VHD. */
   readonly diskBytes: number;
+  /** Of the file, when it was vetted. */
+  readonly modifiedAtMs: number;
 }
 
 /** What is wrong with a user's file, and what to do about it: shown as it is, exit code 2. */
@@ -35,7 +37,7 @@ export async function inspectUserDisk(file: string): Promise<UserDisk> {
   });
   try {
     const fileBytes = facts.isFile() ? facts.size : await deviceBytes(disk);
-    return await inspectContent(disk, path.resolve(file), fileBytes);
+    return { ...(await inspectContent(disk, path.resolve(file), fileBytes)), modifiedAtMs: facts.mtimeMs };
   } catch (error) {
     if (error instanceof UserDiskError) throw error;
     throw new UserDiskError(`${shown} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
@@ -44,7 +46,20 @@ export async function inspectUserDisk(file: string): Promise<UserDisk> {
   }
 }
 
-async function inspectContent(disk: FileHandle, file: string, fileBytes: number): Promise<UserDisk> {
+/** What came back can only be compared with a file at rest. Throws UserDiskError when somebody has written to it since. */
+export async function requireUnchanged(disk: Pick<UserDisk, 'file' | 'modifiedAtMs'>): Promise<void> {
+  const facts = await stat(disk.file).catch((error: NodeJS.ErrnoException) => error);
+  if (!(facts instanceof Error) && facts.mtimeMs === disk.modifiedAtMs) return;
+  throw new UserDiskError(
+    `${JSON.stringify(disk.file)} was changed by somebody else meanwhile; give the demo a file that nobody writes to`,
+  );
+}
+
+async function inspectContent(
+  disk: FileHandle,
+  file: string,
+  fileBytes: number,
+): Promise<Omit<UserDisk, 'modifiedAtMs'>> {
   const shown = JSON.stringify(file);
   if (fileBytes === 0) throw new UserDiskError(`${shown} is empty`);
   const head = Buffer.alloc(SECTOR_BYTES);

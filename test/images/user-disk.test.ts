@@ -1,8 +1,8 @@
 /** A user's file is taken, or refused with a sentence that says what to do. */
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { inspectUserDisk, UserDiskError } from '../../local/images/user-disk';
+import { inspectUserDisk, requireUnchanged, UserDiskError } from '../../local/images/user-disk';
 import { footerChecksum } from '../../local/images/vhd';
 
 const MIB = 1024 * 1024;
@@ -31,12 +31,21 @@ function vhd(diskBytes: number, change: (footer: Buffer) => void = () => undefin
 
 test('a raw image of whole MiB is taken', async () => {
   const name = file('boot', 30 * MIB);
-  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'raw', diskBytes: 30 * MIB });
+  expect(await inspectUserDisk(name)).toMatchObject({ file: name, kind: 'raw', diskBytes: 30 * MIB });
 });
 
 test('a fixed VHD is taken without its footer', async () => {
   const name = file(vhd(20 * MIB));
-  expect(await inspectUserDisk(name)).toEqual({ file: name, kind: 'fixed-vhd', diskBytes: 20 * MIB });
+  expect(await inspectUserDisk(name)).toMatchObject({ file: name, kind: 'fixed-vhd', diskBytes: 20 * MIB });
+});
+
+test('a file that somebody writes to, or removes, is noticed', async () => {
+  const disk = await inspectUserDisk(file('boot', 20 * MIB));
+  await expect(requireUnchanged(disk)).resolves.toBeUndefined();
+  utimesSync(disk.file, new Date(), new Date(disk.modifiedAtMs + 1000));
+  await expect(requireUnchanged(disk)).rejects.toThrow(/disk\.img" was changed by somebody else/);
+  rmSync(disk.file);
+  await expect(requireUnchanged(disk)).rejects.toThrow(UserDiskError);
 });
 
 async function refusal(name: string): Promise<string> {
