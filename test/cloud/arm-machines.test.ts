@@ -79,6 +79,38 @@ describe('virtual machines', () => {
     expect((await fixture.compute.disks.get(GROUP, 'web-data')).managedBy).toBe(resource('virtualMachines', 'again'));
   });
 
+  test('a disk made again under its name is another one: unique id and family are new', async () => {
+    const { compute } = fixture;
+    const location = LOCATION;
+    const take = (name: string) =>
+      compute.snapshots.createOrUpdate(
+        SNAPSHOT_GROUP,
+        name,
+        {
+          location,
+          incremental: true,
+          creationData: { createOption: 'Copy', sourceResourceId: resource('disks', 'twice') },
+        },
+        INTERVAL,
+      );
+    const make = () =>
+      compute.disks.createOrUpdate(
+        GROUP,
+        'twice',
+        { location, diskSizeGB: 1, creationData: { createOption: 'Empty' } },
+        INTERVAL,
+      );
+    const [disk, snapshot] = [await make(), await take('t1')];
+    await compute.disks.delete(GROUP, 'twice', INTERVAL);
+    const [other, otherSnapshot] = [await make(), await take('t2')];
+    expect(other.id).toBe(disk.id);
+    expect(other.uniqueId).not.toBe(disk.uniqueId);
+    expect(otherSnapshot.creationData?.sourceUniqueId).toBe(other.uniqueId);
+    expect(otherSnapshot.incrementalSnapshotFamilyId).not.toBe(snapshot.incrementalSnapshotFamilyId);
+    // The first disk's snapshot outlives it.
+    expect((await compute.snapshots.get(SNAPSHOT_GROUP, 't1')).creationData?.sourceUniqueId).toBe(disk.uniqueId);
+  });
+
   test('a deleted VM does not come back with the next start', async () => {
     await fixture.compute.virtualMachines.delete(GROUP, 'web', INTERVAL);
     fixture = await fixture.restart();

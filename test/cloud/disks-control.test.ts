@@ -156,6 +156,23 @@ test('clock, ports and identities survive a restart; a VM can be added', async (
   expect((await call('GET', '/nothing')).status).toBe(404);
 });
 
+test('the same seed makes the same world, another one another', async () => {
+  const idsOf = async (randomSeed: string): Promise<unknown> => {
+    const stateDirectory = join(directory, `world-${Math.random()}`);
+    reuseKeys(stateDirectory);
+    const world = await startCloud({ stateDirectory, seed: { ...seed(), randomSeed }, seedDirectory: directory });
+    const { disks } = (await (await fetch(`${world.endpoints.control}/disks`)).json()) as {
+      disks: readonly { readonly properties: { readonly uniqueId: string } }[];
+    };
+    await world.close();
+    return disks.map(({ properties }) => properties.uniqueId);
+  };
+  const ids = await idsOf('a');
+  expect(ids).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+  expect(await idsOf('a')).toEqual(ids);
+  expect(await idsOf('b')).not.toEqual(ids);
+});
+
 test('a seed that is not valid is refused with the field', async () => {
   const wrong = { ...seed(), identities: [] };
   await expect(startCloud({ stateDirectory: join(directory, 'other'), seed: wrong })).rejects.toThrow(/identities/);
