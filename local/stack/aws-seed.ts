@@ -47,7 +47,7 @@ export function awsSeed(names: AwsNames) {
     ],
     buckets: [
       { name: names.dataBucket, versioning: true, policy: policy(dataBucketRules(names)) },
-      { name: names.controlBucket, versioning: true, policy: policy([tlsOnly(names.controlBucket)]) },
+      { name: names.controlBucket, versioning: true, policy: policy(controlBucketRules(names)) },
     ],
   };
 }
@@ -186,6 +186,30 @@ function dataBucketRules({ accountId, dataBucket: bucket }: AwsNames): Statement
     deny('NoBypass', ['s3:BypassGovernanceRetention', 's3:PutObjectLegalHold']),
     deny('NoSseC', 's3:PutObject', {
       Null: { 's3:x-amz-server-side-encryption-customer-algorithm': 'false' },
+    }),
+    tlsOnly(bucket),
+  ];
+}
+
+/** Registers are replaced and expire; key envelopes are written once and never hidden, whatever a role says. */
+function controlBucketRules({ accountId, controlBucket: bucket }: AwsNames): Statement[] {
+  const envelopes = `arn:aws:s3:::${bucket}/t/*/k/*`;
+  const deny = (Sid: string, Action: string, condition?: Statement['Condition']): Statement => ({
+    Sid,
+    Effect: 'Deny',
+    Principal: '*',
+    Action,
+    Resource: envelopes,
+    ...(condition === undefined ? {} : { Condition: condition }),
+  });
+  return [
+    deny('KeyEnvelopesOnce', 's3:PutObject', {
+      Null: { 's3:if-none-match': 'true' },
+      Bool: { 's3:ObjectCreationOperation': 'true' },
+    }),
+    deny('NoMarkersOnKeyEnvelopes', 's3:DeleteObject'),
+    deny('OnlyEraserDeletesKeyEnvelopes', 's3:DeleteObjectVersion', {
+      ArnNotEquals: { 'aws:PrincipalArn': roleArn(accountId, 'eraser') },
     }),
     tlsOnly(bucket),
   ];

@@ -2,6 +2,7 @@
  * The envelopes of a tenant as they lie in the two buckets. Each is written twice with the same bytes, data bucket first: its
  * policy refuses overwriting, so it decides which of two racing writers was first. What is found is not believed here.
  */
+import { boundedMap } from '../base/bounded-map';
 import type { Logger } from '../base/logger';
 import { decodeEnvelope, type KeyEnvelope, rootGeneration } from '../format/key-envelope';
 import { envelopeKey, envelopePrefix, tenantPrefix } from '../format/store-keys';
@@ -39,26 +40,31 @@ const signalOf = (place: EnvelopePlace) => (place.signal ? { signal: place.signa
 export async function listEnvelopes(place: EnvelopePlace): Promise<EnvelopeName[]> {
   const found = new Map<number, Set<EnvelopeBucket>>();
   const prefix = envelopePrefix(place.tenant);
-  for (const bucket of envelopeBuckets) {
+  await boundedMap(envelopeBuckets, envelopeBuckets.length, async (bucket) => {
     for await (const { key } of place.stores[bucket].list(prefix, signalOf(place))) {
-      const [, generation, rewrap] = /^(\d{1,6})\/(0|[1-9]\d{0,3})$/.exec(key.slice(prefix.length)) ?? [];
-      if (generation === undefined || rewrap === undefined) {
-        place.logger.warn('an object among the key envelopes is none; it is ignored', { bucket, object: key });
-        continue;
-      }
-      if (Number(generation) !== rootGeneration) {
-        throw new AppError(
-          'format.unknown',
-          `${key} is a key envelope of root key generation ${generation}, which this version does not know; update Blockferry`,
-          { context: { object: key } },
-        );
-      }
-      const buckets = found.get(Number(rewrap)) ?? new Set();
-      found.set(Number(rewrap), buckets.add(bucket));
+      const rewrap = rewrapOf(place, bucket, key);
+      if (rewrap === undefined) continue;
+      found.set(rewrap, (found.get(rewrap) ?? new Set<EnvelopeBucket>()).add(bucket));
       if (found.size >= NAMES_MAX) break;
     }
-  }
+  });
   return [...found].map(([rewrap, buckets]) => ({ rewrap, buckets })).sort((a, b) => a.rewrap - b.rewrap);
+}
+
+/** undefined for what is no envelope's name: it does not keep a tenant from its key. */
+function rewrapOf(place: EnvelopePlace, bucket: EnvelopeBucket, object: string): number | undefined {
+  const name = object.slice(envelopePrefix(place.tenant).length);
+  const [, generation, rewrap] = /^(\d{1,6})\/(0|[1-9]\d{0,3})$/.exec(name) ?? [];
+  if (generation === undefined || rewrap === undefined) {
+    place.logger.warn('an object among the key envelopes is none; it is ignored', { bucket, object });
+    return undefined;
+  }
+  if (Number(generation) === rootGeneration) return Number(rewrap);
+  throw new AppError(
+    'format.unknown',
+    `${object} is a key envelope of root key generation ${generation}, which this version does not know; update Blockferry`,
+    { context: { object } },
+  );
 }
 
 /** Does the tenant hold anything but envelopes? Then a missing envelope means a lost key, not a new tenant. */
@@ -82,13 +88,11 @@ export interface ReadEnvelope {
 /** Both copies, compared. A copy that is lost or damaged is reported; the other one serves. */
 export async function readEnvelope(place: EnvelopePlace, name: EnvelopeName): Promise<ReadEnvelope> {
   const object = envelopeKey(place.tenant, rootGeneration, name.rewrap);
-  const copies: EnvelopeCopy[] = [];
   const problems: AppError[] = [];
-  for (const bucket of envelopeBuckets.filter((known) => name.buckets.has(known))) {
+  const found = await boundedMap(name.buckets, envelopeBuckets.length, async (bucket) => {
     try {
       const { body } = await place.stores[bucket].get(object, signalOf(place));
-      const envelope = decodeEnvelope(body, object);
-      if (!copies.some((copy) => copy.stored.equals(body))) copies.push({ bucket, stored: body, envelope });
+      return { bucket, stored: body, envelope: decodeEnvelope(body, object) };
     } catch (error) {
       if (!isAppError(error) || !['key.corrupt', 'store.not-found'].includes(error.code)) throw error;
       place.logger.error('a copy of a key envelope cannot be used; the other bucket must serve', {
@@ -97,10 +101,14 @@ export async function readEnvelope(place: EnvelopePlace, name: EnvelopeName): Pr
         code: error.code,
       });
       problems.push(error);
+      return undefined;
     }
-  }
-  if (copies.length > 1) place.logger.error('the two copies of a key envelope differ', { object });
-  return { name, copies, problems };
+  });
+  const [first, second] = found.filter((copy) => copy !== undefined);
+  if (!first) return { name, copies: [], problems };
+  if (!second || second.stored.equals(first.stored)) return { name, copies: [first], problems };
+  place.logger.error('the two copies of a key envelope differ', { object });
+  return { name, copies: [first, second], problems };
 }
 
 /**

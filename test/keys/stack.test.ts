@@ -104,6 +104,22 @@ test('a rotated vault key is wrapped under by command, and backups go on', async
   expect(await trial.restoredDigests(newest?.id ?? '')).toEqual(trial.digests('sealed', ['os']));
 }, 120_000);
 
+test('a disabled vault key fails the backup by name and leaves nothing; enabled again, the next one succeeds', async () => {
+  const versions: string[] = [];
+  for await (const { version } of vault.listPropertiesOfKeyVersions(tenant, {})) versions.push(version ?? '');
+  const enable = async (enabled: boolean): Promise<void> => {
+    for (const version of versions) await vault.updateKeyProperties(tenant, version, { enabled });
+  };
+  const points = (await trial.points('sealed')).length;
+  await enable(false);
+  const failed = await trial.ended(await trial.startBackup('sealed'));
+  expect(failed).toMatchObject({ status: 'failed', error: { code: 'key.disabled' } });
+  expect(await trial.leftovers()).toEqual(onlySnapshots(1));
+  expect(await trial.points('sealed')).toHaveLength(points);
+  await enable(true);
+  await trial.backup('sealed');
+}, 150_000);
+
 test('the lost vault key is replaced from escrow', async () => {
   const lost = { BLOCKFERRY_KEY_VAULT_KEY: `${trial.stack.cloud.keyVault}/keys/replacement` };
   await vault.createRsaKey('replacement', { keySize: 3072 });
