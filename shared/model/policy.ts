@@ -1,6 +1,7 @@
 /** A policy: which VMs, when, how long kept. The schema is the one judge, for files, HTTP bodies and stored records. */
 import { z } from 'zod';
 import { policyNameSchema, regionSchema } from './ids';
+import { limits } from './limits';
 
 export const tagRuleSchema = z.strictObject({
   tag: z.string().min(1).max(512),
@@ -31,6 +32,8 @@ export const policySchema = z.strictObject({
       timeZone: z.string().min(1).max(64).default('UTC'),
     })
     .optional(),
+  /** zstd level of new data, 1 (fast) to 19 (small); absent: the product's default. */
+  zstdLevel: z.number().int().min(1).max(limits.zstdLevelMax).optional(),
   retention: z.strictObject({ keepLast: z.number().int().min(1).max(9999) }).default({ keepLast: 30 }),
 });
 

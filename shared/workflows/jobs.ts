@@ -97,6 +97,7 @@ export function createJobStarter(deps: JobStarterDependencies): JobStarter {
       const input: BackupJobInput = {
         vmId: request.machine.id,
         ...(request.policy ? { policy: request.policy.name } : {}),
+        ...(request.policy?.zstdLevel === undefined ? {} : { zstdLevel: request.policy.zstdLevel }),
         excludeLuns: [...new Set([...(request.excludeLuns ?? []), ...(request.policy?.excludeLuns ?? [])])],
       };
       await orchestrations.start(backupOrchestrator, jobId, input);

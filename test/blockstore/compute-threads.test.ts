@@ -1,32 +1,11 @@
 /** Compiled, the compute pool runs on real threads: same results as on the calling thread, errors keep their type. */
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import { transformFile } from '@swc/core';
+import { type CompiledBuild, compiledBuild } from '../helpers/compiled-build';
 
-const root = join(__dirname, '..', '..');
-let directory: string;
-
-/** A build of the folders that a compute thread loads, where the packages of the project are found. */
+let build: CompiledBuild;
 beforeAll(async () => {
-  const cache = join(root, 'node_modules', '.cache');
-  await mkdir(cache, { recursive: true });
-  directory = await mkdtemp(join(cache, 'compute-threads-'));
-  for (const folder of ['base', 'model', 'format', 'blockstore']) {
-    const files = (await readdir(join(root, 'shared', folder))).filter((file) => file.endsWith('.ts'));
-    for (const file of files) {
-      const { code } = await transformFile(join(root, 'shared', folder, file), {
-        jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
-        module: { type: 'commonjs' },
-      });
-      const target = join(directory, folder, file.replace(/\.ts$/, '.js'));
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, code);
-    }
-  }
+  build = await compiledBuild(['base', 'model', 'format', 'blockstore']);
 });
-afterAll(() => rm(directory, { recursive: true, force: true }));
+afterAll(() => build.remove());
 
 const script = `
 const { createComputePool, inlinePool } = require('./blockstore/compute-pool.js');
@@ -73,10 +52,7 @@ const { threadId } = require('node:worker_threads');
 `;
 
 test('two threads hash, seal, verify and open in shared memory, and let the process end by itself', async () => {
-  const file = join(directory, 'main.js');
-  await writeFile(file, script);
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 20_000 });
-  expect(JSON.parse(stdout)).toEqual({
+  expect(JSON.parse(await build.run(script))).toEqual({
     name: 'AppError',
     code: 'pack.corrupt',
     retryable: true,

@@ -1,4 +1,5 @@
 /** Backup, publish, verify, restore: what comes back is what the snapshot held, byte for byte. */
+import { openSession } from '../../shared/blockstore/session';
 import { verifyRestorePoint } from '../../shared/blockstore/verify';
 import { limits, MIB } from '../../shared/model/limits';
 import { addStats, emptyStats } from '../../shared/model/transfer';
@@ -49,4 +50,20 @@ test('an incremental reads the changed blocks and the audit sample, shares the o
   expect((await bench.restore('res-2', second.point, 0)).equals(disk.bytes)).toBe(true);
   const leaves = [...bench.stores.data.objects.keys()].filter((key) => /\/m\/job-2\/0-\d/.test(key));
   expect(leaves).toHaveLength(1);
+});
+
+test('the zstd level of the message is the one that is used', async () => {
+  const stored = async (zstdLevel: number | undefined): Promise<number> => {
+    const bench = backupBench();
+    const text = Array.from({ length: 120_000 }, (_, line) => `${line * line} of ${line % 97} goes to ${line % 13}\n`);
+    const disk = new FakeDisk(64 * MIB).write(0, Buffer.from(text.join('')));
+    const [transfer] = bench.backupTransfers('job-1', { lun: 0, snapshotId: bench.access.snapshot('s1', disk) });
+    if (!transfer) throw new Error('a window');
+    await openSession(await bench.repository(), { sessionId: 'job-1', vmKey, kind: 'BACKUP' });
+    const level = zstdLevel === undefined ? {} : { zstdLevel };
+    return (await bench.handler()({ ...transfer, ...level }, signal)).storedBytes;
+  };
+  const [byDefault, fast, small] = [await stored(undefined), await stored(1), await stored(9)];
+  expect(byDefault).toBe(fast);
+  expect(small).toBeLessThan(0.97 * fast);
 });

@@ -9,6 +9,8 @@ export interface BackupJobInput {
   readonly vmId: string;
   readonly policy?: string;
   readonly excludeLuns: readonly number[];
+  /** As the policy says. */
+  readonly zstdLevel?: number;
 }
 
 /** What the job works on, fixed at its start. */
@@ -19,6 +21,7 @@ export interface BackupScope {
   readonly disks: readonly ScopeDisk[];
   readonly pollMs: number;
   readonly stallMs: number;
+  readonly zstdLevel?: number;
 }
 
 export interface ScopeDisk {

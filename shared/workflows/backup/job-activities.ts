@@ -49,6 +49,7 @@ export function createJobActivities(deps: WorkflowDependencies) {
         })),
         pollMs: settings.pollMs,
         stallMs: settings.stallMs,
+        ...(input.zstdLevel === undefined ? {} : { zstdLevel: input.zstdLevel }),
       };
     },
 

@@ -71,9 +71,10 @@ export function createPointActivities(deps: WorkflowDependencies) {
       );
       const bytesTotal = disks.reduce((sum, disk) => sum + disk.diskBytes, 0);
       await catalog.jobs.setPlan(scope.jobId, { bytesTotal, windowsTotal });
-      const { jobId, vmKey, region } = scope;
+      const { jobId, vmKey, region, zstdLevel } = scope;
+      const level = zstdLevel === undefined ? {} : { zstdLevel };
       return {
-        plan: { jobId, tenant, vmKey, region, windowBytes: settings.windowBytes, disks },
+        plan: { jobId, tenant, vmKey, region, windowBytes: settings.windowBytes, ...level, disks },
         fullReasons,
         baseSnapshotIds,
       };

@@ -85,5 +85,11 @@ function transferOf(plan: TransferPlan, disk: TransferDisk, window: Transfer['wi
     window,
   } as const;
   if (work.kind === 'restore') return { kind: 'restore', ...base, pointId: work.pointId, target: work.target };
-  return { kind: 'backup', ...base, snapshotId: work.snapshotId, ...(work.base ? { base: work.base } : {}) };
+  return {
+    kind: 'backup',
+    ...base,
+    snapshotId: work.snapshotId,
+    ...(plan.zstdLevel === undefined ? {} : { zstdLevel: plan.zstdLevel }),
+    ...(work.base ? { base: work.base } : {}),
+  };
 }

@@ -25,6 +25,8 @@ export interface TransferPlan {
   readonly vmKey: string;
   readonly region: string;
   readonly windowBytes: number;
+  /** zstd level of new data; absent: the product's default. */
+  readonly zstdLevel?: number;
   readonly disks: readonly TransferDisk[];
 }
 
