@@ -20,10 +20,9 @@ const WAIT_MS_MAX = 15 * 60_000;
  * @returns {Promise<T>}
  */
 export async function withLock(file, say, action) {
-  mkdirSync(path.dirname(file), { recursive: true });
   const endsAt = Date.now() + WAIT_MS_MAX;
   let told = false;
-  while (!tryAcquire(file)) {
+  while (!writing(file, () => tryAcquire(file))) {
     if (Date.now() > endsAt)
       throw new SetupError(`another set-up has held ${file} for too long; remove it if none runs`);
     if (!told) say('another set-up is under way in this folder, waiting for it');
@@ -34,6 +33,25 @@ export async function withLock(file, say, action) {
     return await action();
   } finally {
     rmSync(file, { force: true });
+  }
+}
+
+/**
+ * A folder that is read-only, somebody else's or full is found here first, before anything is half done.
+ * @template T
+ * @param {string} file
+ * @param {() => T} action
+ */
+function writing(file, action) {
+  const folder = path.dirname(file);
+  try {
+    mkdirSync(folder, { recursive: true });
+    return action();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SetupError(
+      `cannot write to ${folder}: ${why}.\nSet-up needs a checkout of your own on a disk with free space.`,
+    );
   }
 }
 

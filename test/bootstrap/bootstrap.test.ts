@@ -94,6 +94,15 @@ test('a lock left behind by a killed set-up does not block', async () => {
   expect((await toy.run(['demo'])).code).toBe(0);
 });
 
+test('a folder that cannot be written to is named, without a stack trace', async () => {
+  toy.write('.blockferry', 'a file, so that nobody, not even root, can write below it');
+  const run = await toy.run(['demo']);
+  expect(run.code).toBe(1);
+  expect(run.stderr).toMatch(/^blockferry: cannot write to .*\.blockferry: /);
+  expect(run.stderr).not.toContain('    at ');
+  expect(toy.calls()).toEqual([]);
+});
+
 test('the exit code of the command is passed on', async () => {
   toy.write('local/demo/main.ts', 'process.exit(7);');
   expect((await toy.run(['demo'])).code).toBe(7);
