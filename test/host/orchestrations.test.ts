@@ -227,3 +227,8 @@ test('an activity past functionTimeout fails, and the engine goes on', async () 
 test('a turn past functionTimeout is tried again with a new worker', async () => {
   expect((await host.run('hangingOnce', { flag: 'hung' })).output).toBe('went on');
 });
+
+test('an orchestrator that asks for what cannot be scheduled fails and does not hang', async () => {
+  const { runtimeStatus, output } = await host.run('patient');
+  expect([runtimeStatus, output]).toEqual(['Failed', expect.stringContaining('cannot be scheduled')]);
+});

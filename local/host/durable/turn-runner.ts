@@ -1,6 +1,6 @@
 /** Runs one turn of one orchestration: inbox and history to the SDK, its answer into the database. */
 import type { FunctionTable } from '../function-table';
-import type { Log } from '../log';
+import { type Log, messageOf } from '../log';
 import { FunctionFailedError, type WorkerProcess } from '../worker-process';
 import { ActionType, type OrchestratorState } from './actions';
 import type { Database } from './database';
@@ -69,7 +69,14 @@ export class TurnRunner {
     // A fired timer must see a clock that has reached it, and time never runs backwards for an orchestrator.
     const atMs = Math.max(Date.now(), instance.turnAtMs, ...fireTimes);
     const plan = await this.#plan(instance, batch, atMs, lostCount);
-    return this.#commit(instance, batch, plan, atMs);
+    try {
+      return this.#commit(instance, batch, plan, atMs);
+    } catch (error) {
+      // Something it asked for cannot be done, such as a retry in the year 300,000: it fails instead of waiting for ever.
+      const { handled, digest, nextId } = instance;
+      const text = `What '${instance.name}' asked for cannot be scheduled: ${messageOf(error)}`;
+      return this.#commit(instance, batch, broken({ handled, digest, nextId }, { reason: text, text }), atMs);
+    }
   }
 
   #takeBatch(instance: InstanceRow): readonly InboxMessage[] {
