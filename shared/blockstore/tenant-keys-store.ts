@@ -31,12 +31,9 @@ export interface EnvelopeName {
   readonly buckets: ReadonlySet<EnvelopeBucket>;
 }
 
-/** A tenant with more re-wraps than this is not listed further: nobody rotates that often. */
-const NAMES_MAX = 1000;
-
 const signalOf = (place: EnvelopePlace) => (place.signal ? { signal: place.signal } : {});
 
-/** Oldest first, from both buckets. `format.unknown` for a generation of root keys from a newer version. */
+/** Oldest first, from both buckets; at most as many as there are numbers. `format.unknown` for a generation of root keys from a newer version. */
 export async function listEnvelopes(place: EnvelopePlace): Promise<EnvelopeName[]> {
   const found = new Map<number, Set<EnvelopeBucket>>();
   const prefix = envelopePrefix(place.tenant);
@@ -45,7 +42,6 @@ export async function listEnvelopes(place: EnvelopePlace): Promise<EnvelopeName[
       const rewrap = rewrapOf(place, bucket, key);
       if (rewrap === undefined) continue;
       found.set(rewrap, (found.get(rewrap) ?? new Set<EnvelopeBucket>()).add(bucket));
-      if (found.size >= NAMES_MAX) break;
     }
   });
   return [...found].map(([rewrap, buckets]) => ({ rewrap, buckets })).sort((a, b) => a.rewrap - b.rewrap);

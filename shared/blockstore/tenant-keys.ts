@@ -10,12 +10,20 @@
  * key, and gets `key.missing`: a new key would make new backups that nobody could tell from the old ones.
  */
 
-import { encodeEnvelope, type KeyEnvelope, rootGeneration, rootKeyCheck } from '../format/key-envelope';
+import {
+  authenticateEnvelope,
+  encodeEnvelope,
+  type KeyEnvelope,
+  rewrapMax,
+  rootGeneration,
+  rootKeyCheck,
+} from '../format/key-envelope';
 import { packGenerationMax, rootKeyBytes } from '../format/keys';
 import { envelopeKey } from '../format/store-keys';
 import { AppError, isAppError } from '../model/errors';
 import type { KeyWrapper, WrapContext } from './key-wrapper';
 import {
+  type EnvelopeName,
   type EnvelopePlace,
   hasData,
   listEnvelopes,
@@ -69,13 +77,14 @@ export async function rewrapRootKey(
   const { rootKey, envelope } = await openRootKey(options, false);
   try {
     const names = await listEnvelopes(options);
-    const packGeneration = envelope.packGeneration + (change.nextPackGeneration ? 1 : 0);
+    const newest = await newestPackGeneration(options, names, rootKey);
+    const packGeneration = newest + (change.nextPackGeneration ? 1 : 0);
     if (packGeneration > packGenerationMax) {
       throw new AppError('request.conflict', `tenant ${tenant} has used all ${packGenerationMax} pack key generations`);
     }
     const next: KeyEnvelope = {
       ...envelope,
-      rewrap: Math.max(...names.map(({ rewrap }) => rewrap)) + 1,
+      rewrap: nextFree(tenant, names, envelope.rewrap),
       packGeneration,
       wraps: await wrapAll(options, under, rootKey),
     };
@@ -86,6 +95,28 @@ export async function rewrapRootKey(
   } finally {
     rootKey.fill(0);
   }
+}
+
+/** Not the greatest number plus one: a stranger who wrote the last possible number would end all rotation. */
+function nextFree(tenant: string, names: readonly EnvelopeName[], after: number): number {
+  const taken = new Set(names.map(({ rewrap }) => rewrap));
+  for (let rewrap = after + 1; rewrap <= rewrapMax; rewrap++) if (!taken.has(rewrap)) return rewrap;
+  throw new AppError('request.conflict', `tenant ${tenant} has no free number for another key envelope`);
+}
+
+/** Of all envelopes that the root key authenticates: the one that opened may be an older one. */
+async function newestPackGeneration(
+  options: TenantKeysOptions,
+  names: readonly EnvelopeName[],
+  rootKey: Buffer,
+): Promise<number> {
+  let newest = 1;
+  for (const name of names) {
+    for (const { stored, envelope } of (await readEnvelope(options, name)).copies) {
+      if (authenticateEnvelope(stored, rootKey, envelope)) newest = Math.max(newest, envelope.packGeneration);
+    }
+  }
+  return newest;
 }
 
 async function openExisting(options: TenantKeysOptions): Promise<OpenedRootKey | undefined> {

@@ -18,6 +18,9 @@ import { packGenerationMax, rootKeyBytes, saltOfTenant } from './keys';
 /** The only generation of root keys so far: a new root key is a new repository, under a tenant label of its own. */
 export const rootGeneration = 1;
 
+/** The last n: one re-wrap a day for a quarter of a century. */
+export const rewrapMax = 9999;
+
 export const wrapKinds = ['key-file', 'key-vault', 'escrow'] as const;
 export type WrapKind = (typeof wrapKinds)[number];
 
@@ -61,7 +64,7 @@ const contentSchema = z.strictObject({
   version: z.literal(VERSION),
   tenant: tenantIdSchema,
   generation: z.literal(rootGeneration),
-  rewrap: z.int().min(0).max(9999),
+  rewrap: z.int().min(0).max(rewrapMax),
   packGeneration: z.int().min(1).max(packGenerationMax),
   check: z.string().regex(/^[0-9a-f]{64}$/),
   wraps: z.array(wrapSchema).min(1).max(WRAPS_MAX),

@@ -198,6 +198,8 @@ describe('wrapping anew', () => {
     const opened = await openRootKey(world.options([fresh]), false);
     expect(opened.envelope).toMatchObject({ rewrap: 2, packGeneration: 2 });
     expect(opened.rootKey.toString('hex')).toBe(key);
+    // Opened through the oldest envelope, the generation does not go back.
+    expect(await rewrapRootKey(world.options([old]), [fresh])).toMatchObject({ rewrap: 3, packGeneration: 2 });
   });
 
   test('two at once: one wins, the other is told to try again, and the key is the same', async () => {
@@ -222,6 +224,10 @@ describe('wrapping anew', () => {
     await world.stores.data.putOnce(`t/${tenant}/k/readme`, Buffer.from('rubbish'));
     expect(await world.open([file])).toBe(key);
     expect(world.log.join()).toContain('find out who wrote it');
+    // Nor does it use the numbers up.
+    await world.stores.data.putOnce(envelopeAt(9999), Buffer.from('rubbish'));
+    for (const rewrap of [1, 2]) expect((await rewrapRootKey(world.options([file]), [file])).rewrap).toBe(rewrap);
+    expect(await world.open([file])).toBe(key);
   });
 
   test('a key that gives back something else than it was given is found out before anything depends on it', async () => {
