@@ -100,6 +100,19 @@ test('granting again extends the same URL; a SAS is limited to 60 days', async (
   await expect(grant('s1', 60 * 86_400 + 1)).rejects.toMatchObject({ statusCode: 400 });
 });
 
+test('a snapshot that lets nobody in has no SAS', async () => {
+  await take('s1');
+  const update = (properties: object) => fixture.compute.snapshots.update(SNAPSHOT_GROUP, 's1', properties, INTERVAL);
+  await update({ networkAccessPolicy: 'DenyAll' });
+  await expect(grant('s1')).rejects.toMatchObject({ statusCode: 409, code: 'OperationNotAllowed' });
+  await update({ networkAccessPolicy: 'AllowAll', publicNetworkAccess: 'Disabled' });
+  await expect(grant('s1')).rejects.toMatchObject({ statusCode: 409 });
+  await update({ networkAccessPolicy: 'AllowPrivate' });
+  expect((await grant('s1')).accessSAS).toBeDefined();
+  await update({ dataAccessAuthMode: 'AzureActiveDirectory' });
+  await expect(grant('s1')).rejects.toMatchObject({ statusCode: 501 });
+});
+
 test('a snapshot with an active SAS cannot be deleted', async () => {
   await take('s1');
   await grant('s1');

@@ -1,8 +1,8 @@
 /** beginGetAccess and endGetAccess of disks, snapshots and disk restore points. */
 import { sasUrl } from '../disks/access-store';
 import { footerDefect } from '../disks/vhd-footer';
-import { ArmError, invalidParameter, notAllowed } from './arm-error';
-import { asNumber, asText } from './json';
+import { ArmError, invalidParameter, notAllowed, notEmulated } from './arm-error';
+import { asNumber, asText, at } from './json';
 import type { Resource } from './resource-store';
 import { completionPercent } from './snapshots';
 import { type ArmHandler, type ArmWorld, requireResource } from './world';
@@ -22,6 +22,7 @@ export const beginGetAccess: ArmHandler = (world, call) => {
   }
   const level = asText(call.body['access']);
   if (level !== 'Read' && level !== 'Write') throw invalidParameter(`'access' must be Read or Write.`);
+  checkNetwork(resource);
   checkState(world, resource, level);
   const access = world.accesses.grant(resource.key, resource.state.volumeId ?? '', level, durationSeconds * 1000);
   if (level === 'Write') world.resources.put('disks', resource.body, { ...resource.state, upload: 'active' });
@@ -43,6 +44,18 @@ export const endGetAccess: ArmHandler = (world, call) => {
   world.accesses.revoke(resource.key);
   return { status: 202, operation: { result: undefined } };
 };
+
+/** Who may reach the bytes is a property of each disk and snapshot; a private link of the test machine is its loopback. */
+function checkNetwork(resource: Resource): void {
+  const policy = at(resource.body, 'properties', 'networkAccessPolicy');
+  const isClosed = at(resource.body, 'properties', 'publicNetworkAccess') === 'Disabled' && policy !== 'AllowPrivate';
+  if (policy === 'DenyAll' || isClosed) {
+    throw notAllowed(`Access to ${resource.name} is denied by its networkAccessPolicy or publicNetworkAccess.`);
+  }
+  if (at(resource.body, 'properties', 'dataAccessAuthMode') === 'AzureActiveDirectory') {
+    throw notEmulated("dataAccessAuthMode 'AzureActiveDirectory'");
+  }
+}
 
 function checkState(world: ArmWorld, resource: Resource, level: 'Read' | 'Write'): void {
   const isDisk = /\/disks\/[^/]+$/i.test(resource.id);
