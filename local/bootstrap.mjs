@@ -32,8 +32,8 @@ async function main() {
   if (!target)
     throw new SetupError(`usage: node local/bootstrap.mjs ${Object.keys(commands).join('|')} [arguments]`, 2);
   const say = (/** @type {string} */ line) => process.stderr.write(`blockferry: ${line}\n`);
-  const node = await withLock(path.join(root, '.blockferry', 'bootstrap.lock'), say, () => {
-    ensureInstalled(root, say);
+  const node = await withLock(path.join(root, '.blockferry', 'bootstrap.lock'), say, async () => {
+    await ensureInstalled(root, say);
     const found = findNode(root);
     ensureBuilt(root, found, say);
     return found;

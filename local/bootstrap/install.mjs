@@ -3,30 +3,37 @@
  * every package that it really put there, so comparing the two needs no stamp of our own: an interrupted install has no
  * such file, one by hand counts, and a changed lockfile shows.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { SetupError } from './errors.mjs';
 
 /** Packages ask for Node 22 and npm, on Node 20, warns of each; they will run on the Node that is among them. */
 const QUIET = ['--loglevel=error'];
+const SIGNALS = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
 
 /**
  * @param {string} root
  * @param {(line: string) => void} say
  */
-export function ensureInstalled(root, say) {
+export async function ensureInstalled(root, say) {
   const reason = staleReason(root);
   if (reason === undefined) return;
   say(`installing packages from the lockfile (${reason})`);
   const startedAt = Date.now();
   const npm = npmCommand();
-  const done = spawnSync(npm.command, [...npm.args, 'ci', '--ignore-scripts', '--no-fund', '--no-audit', ...QUIET], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: npm.shell,
-  });
+  const done = await runUntilSignal(
+    npm.command,
+    [...npm.args, 'ci', '--ignore-scripts', '--no-fund', '--no-audit', ...QUIET],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      shell: npm.shell,
+    },
+  );
+  if (done.stoppedBy) throw new SetupError('stopped', 128 + constants.signals[done.stoppedBy]);
   if (done.error || done.status !== 0) {
     const why = done.error ? done.error.message : `npm ci ended with ${done.status ?? done.signal}`;
     throw new SetupError(
@@ -37,6 +44,31 @@ export function ensureInstalled(root, say) {
   const still = staleReason(root);
   if (still !== undefined) throw new SetupError(`npm ci reported success, but ${still}`);
   say(`installed in ${Math.round((Date.now() - startedAt) / 1000)} s`);
+}
+
+/**
+ * npm takes the first Ctrl-C as a wish to finish what it is at, for a minute or more, and nobody would wait for it: it is
+ * killed, which the next run sees by the missing record of the install.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import('node:child_process').SpawnOptions} options
+ * @returns {Promise<{ error?: Error, status: number | null, signal: string | null, stoppedBy?: NodeJS.Signals | undefined }>}
+ */
+function runUntilSignal(command, args, options) {
+  const child = spawn(command, args, options);
+  /** @type {NodeJS.Signals | undefined} */
+  let stoppedBy;
+  const stop = (/** @type {NodeJS.Signals} */ signal) => {
+    stoppedBy ??= signal;
+    child.kill('SIGKILL');
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ error, status: null, signal: null, stoppedBy }));
+    child.on('exit', (status, signal) => resolve({ status, signal, stoppedBy }));
+  }).finally(() => {
+    for (const signal of SIGNALS) process.off(signal, stop);
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** One command sets up what it needs and nothing more. Run as a black box on a toy project. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { lockfile, makeToyProject, type ToyProject } from './toy-project';
 
@@ -59,6 +59,19 @@ test('a compiled file that somebody deleted is made again', async () => {
   toy.remove('dist/functions/scheduler.js');
   await toy.run(['demo']);
   expect(toy.has('dist/functions/scheduler.js')).toBe(true);
+});
+
+test('a signal during the install ends npm too, and the next run installs anew', async () => {
+  toy.write('registry-is-slow', '');
+  const run = await toy.run(['demo'], (line, pid) => {
+    if (line === 'npm is at it') process.kill(pid, 'SIGTERM');
+  });
+  expect(run.code).toBe(143);
+  const npm = Number(readFileSync(path.join(toy.root, 'npm.pid'), 'utf8'));
+  expect(() => process.kill(npm, 0)).toThrow(/ESRCH/);
+  expect(toy.has('.blockferry/bootstrap.lock')).toBe(false);
+  toy.remove('registry-is-slow');
+  expect((await toy.run(['demo'])).code).toBe(0);
 });
 
 test('a failed install says what is needed and runs nothing', async () => {

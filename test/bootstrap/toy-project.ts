@@ -12,6 +12,13 @@ const REAL_ROOT = path.resolve(__dirname, '..', '..');
 const FAKE_NPM = `
 const fs = require('node:fs');
 fs.appendFileSync('calls.txt', 'npm ' + process.argv.slice(2).join(' ') + '\\n');
+if (fs.existsSync('registry-is-slow')) {
+  process.on('SIGTERM', () => {});
+  fs.writeFileSync('npm.pid', String(process.pid));
+  process.stderr.write('npm is at it\\n');
+  setInterval(() => {}, 1000);
+  return;
+}
 if (fs.existsSync('registry-is-down')) process.exit(1);
 fs.rmSync('node_modules', { recursive: true, force: true });
 Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
@@ -46,7 +53,7 @@ export interface ToyRun {
 
 export interface ToyProject {
   readonly root: string;
-  /** Runs `node local/bootstrap.mjs ...args` to its end; `onLine` gets each line of stdout with the bootstrap's pid. */
+  /** Runs `node local/bootstrap.mjs ...args` to its end; `onLine` gets each line with the bootstrap's pid. */
   run(args: readonly string[], onLine?: (line: string, pid: number) => void): Promise<ToyRun>;
   write(file: string, text: string): void;
   remove(file: string): void;
@@ -117,6 +124,7 @@ function runBootstrap(
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    for (const line of text.split('\n')) if (line && child.pid) onLine?.(line, child.pid);
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
