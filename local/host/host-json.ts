@@ -1,6 +1,7 @@
 /** The part of host.json that the embedded host honours, with the defaults of the real host where sensible. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { readJson } from './settings';
 
 /** `functionTimeoutMs` is undefined for "no limit". All durations in milliseconds. */
 export interface HostConfig {
@@ -66,7 +67,7 @@ const schema = z.looseObject({
 
 /** Reads host.json; a missing file means all defaults, a wrong value is an error that names its place. */
 export function loadHostConfig(file: string): HostConfig {
-  const document: unknown = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const document: unknown = existsSync(file) ? readJson(file) : {};
   const parsed = schema.safeParse(document);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);

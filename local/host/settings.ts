@@ -1,5 +1,6 @@
 /** App settings: the environment, completed from a file shaped like local.settings.json. */
 import { readFileSync } from 'node:fs';
+import { messageOf } from './log';
 
 export type Settings = Readonly<Record<string, string>>;
 
@@ -18,7 +19,7 @@ export function loadSettings(file: string | undefined, environment: NodeJS.Proce
 }
 
 function readValues(file: string): Record<string, string> {
-  const document = JSON.parse(readFileSync(file, 'utf8')) as { IsEncrypted?: unknown; Values?: unknown };
+  const document = (readJson(file) ?? {}) as { IsEncrypted?: unknown; Values?: unknown };
   if (document.IsEncrypted === true) {
     throw new Error(`${file}: encrypted settings are not supported; set "IsEncrypted" to false.`);
   }
@@ -26,6 +27,15 @@ function readValues(file: string): Record<string, string> {
     throw new Error(`${file}: "Values" must be an object of settings.`);
   }
   return Object.fromEntries(Object.entries(document.Values).map(([name, value]) => [name, String(value)]));
+}
+
+/** The parsed file; what is wrong with it is said with its name. */
+export function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`${file} cannot be read: ${messageOf(error)}`);
+  }
 }
 
 /** Replaces each `%NAME%` by the setting of that name; an unknown one is an error, as in Azure. */

@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseHostArgs } from '../../local/host/args';
 import { loadHostConfig } from '../../local/host/host-json';
-import { resolveSettings } from '../../local/host/settings';
+import { loadSettings, resolveSettings } from '../../local/host/settings';
 import { type HostProcess, startHost, temporaryDir, until } from './host-process';
 
 const scratch = temporaryDir();
@@ -38,6 +38,19 @@ test('host.json: defaults without one, and errors that name the place', () => {
   expect(loadHostConfig(file)).toMatchObject({ functionTimeoutMs: undefined, routePrefix: '' });
   writeFileSync(file, '{"extensions":{"queues":{"batchSize":99}}}');
   expect(() => loadHostConfig(file)).toThrow(/extensions\.queues\.batchSize/);
+});
+
+test('files that are no settings are refused by their names', () => {
+  const file = join(scratch.dir, 'wrong.json');
+  for (const text of ['{"Values":', 'null', '[]', '{"IsEncrypted":true,"Values":{}}', '{"Values":3}']) {
+    writeFileSync(file, text);
+    expect(() => loadSettings(file, {})).toThrow(/wrong\.json/);
+  }
+  expect(() => loadSettings(join(scratch.dir, 'none.json'), {})).toThrow(/none\.json/);
+  writeFileSync(file, '{"functionTimeout":');
+  expect(() => loadHostConfig(file)).toThrow(/wrong\.json/);
+  writeFileSync(file, '{"functionTimeout":"soon"}');
+  expect(() => loadHostConfig(file)).toThrow(/time span/);
 });
 
 test('%NAME% is replaced by the setting, and an unset one is an error', () => {
