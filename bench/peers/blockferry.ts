@@ -1,6 +1,7 @@
 /** Ours, measured as the peers are: a process of its own for each backup or restore, with encryption and verification on. */
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { dataProxyNodeArgs } from '../../shared/app/process-fleet';
 import type { Image } from '../images/recipe';
 import { folderSize, remove } from '../kit/folders';
 import { BenchError, type Measured, measure } from '../kit/shell';
@@ -19,7 +20,7 @@ export function blockferry(folder: string, zstdLevel: number): Blockferry {
   const ask = (request: OursRequest): OursMeasured => {
     const program = path.join(__dirname, '..', 'ours', 'main.js');
     if (!existsSync(program)) throw new BenchError('the bench runs compiled only: npm run bench');
-    const done = measure(process.execPath, [program, JSON.stringify(request)]);
+    const done = measure(process.execPath, [...dataProxyNodeArgs, program, JSON.stringify(request)]);
     return { ...done, answer: JSON.parse(done.stdout) as OursAnswer };
   };
   return {

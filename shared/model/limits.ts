@@ -8,12 +8,12 @@ export const limits = {
   blockBytes: 64 * KIB,
   /** New blocks compressed together; compression gains nothing beyond. */
   frameBlocks: 16,
-  /** A pack is closed when its stored bytes reach this; one PUT each. 32 MiB keeps writes below 45 per GiB stored. */
-  packBytes: 32 * MIB,
+  /** A pack is closed when its stored bytes reach this; one PUT each. With 48 MiB a backup of half a GiB still has 42 writes a GiB. */
+  packBytes: 48 * MIB,
   /** Data in flight in one process, all windows together: reads, frames and packs, backup and restore alike. */
   memoryBytes: 288 * MIB,
-  /** The reads' part of it. */
-  readMemoryBytes: 64 * MIB,
+  /** The reads' part of it; the rest holds the packs of two windows on two cores. */
+  readMemoryBytes: 56 * MIB,
   /** Stored bytes after which a window's packs are named by an index segment and its position is saved. */
   checkpointStoredBytes: 256 * MIB,
   /** The same by bytes read, for windows that find almost everything known. */

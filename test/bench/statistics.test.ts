@@ -22,7 +22,7 @@ test('with a hook for every block nothing is lost', () => {
 });
 
 test('the hooks of a pebibyte take a sixty-fourth of its whole index', () => {
-  const [, , pebibyte] = localityTable(21);
+  const [, , pebibyte] = localityTable(21, 10_000);
   expect(pebibyte?.blocks).toBe(2 ** 50 / 65_536);
   expect((pebibyte?.fullGib ?? 0) / (pebibyte?.hooksGib ?? 1)).toBeCloseTo(64);
 });
