@@ -4,9 +4,19 @@
  * It shares no line with the product, so that a restore point can be brought back when nothing of Blockferry is left but a
  * copy of the bucket and the key. It reads, and never writes anything but the image that it was asked for.
  *
- * Order of the text: errors, bytes, BLAKE3, keys, stores, sealed objects, manifests, packs, points, restoring, commands.
+ * Order of the text: errors, bytes, BLAKE3, keys, envelopes, stores, sealed objects, manifests, packs, points, restoring, commands.
  */
-import { createDecipheriv, createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import {
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  constants as cryptoConstants,
+  hkdfSync,
+  privateDecrypt,
+  timingSafeEqual,
+} from 'node:crypto';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -25,7 +35,9 @@ where   --data DIR              copy of the data bucket: DIR/t/<tenant>/...
         --bucket NAME           the data bucket itself, read through S3 (--control-bucket NAME for the other), with
                                 --region R, --endpoint URL, and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
                                 AWS_SESSION_TOKEN from the environment
-key     --root-key-file FILE    the tenant's root key: 32 bytes or 64 hex digits
+key     --key-file FILE         the key under which the tenants' root keys are wrapped: 32 bytes or 64 hex digits
+        --escrow-key FILE       the private escrow key (PEM, RSA); BLOCKFERRY_ESCROW_PASSPHRASE if it has one
+        --root-key-file FILE    the tenant's root key itself: 32 bytes or 64 hex digits
         --root-key HEX          the same on the command line (others on this machine can see it there)
 what    --vm VM                 key of the VM (16 hex digits) or its name, when only one has that name
         --point POINT           id of the restore point, or "latest"
@@ -254,6 +266,101 @@ function requireKey(keys, check, what) {
   if (!check.equals(keys.check)) {
     throw new ReaderError('key', `${what} was written under another root key than the one given for ${keys.tenant}`);
   }
+}
+
+// ------------------------------------------------------------------------------------------------------- envelopes
+
+/**
+ * The root key of a tenant from its envelopes `t/<tenant>/k/1/<n>`, newest first, in both buckets. `unwrap(wrap, tenant)`
+ * gives 32 bytes for a wrap that it knows, undefined otherwise. What an envelope says counts only when it authenticates
+ * under the key that it holds, and when it names the same key as the oldest envelope: anyone can wrap a key of their own
+ * for the escrow's public half.
+ */
+async function openRootKey({ data, control }, tenant, unwrap) {
+  const copies = [];
+  const problems = [];
+  for (const store of control ? [data, control] : [data]) {
+    for (const key of await store.list(`t/${tenant}/k/`)) {
+      try {
+        copies.push(parseEnvelope(key, await store.get(key), tenant));
+      } catch (error) {
+        if (!(error instanceof ReaderError)) throw error;
+        problems.push(error);
+      }
+    }
+  }
+  copies.sort((a, b) => b.envelope.rewrap - a.envelope.rewrap);
+  const first = copies.at(-1)?.envelope.rewrap;
+  const checks = new Set(
+    copies.filter(({ envelope }) => envelope.rewrap === first).map(({ envelope }) => envelope.check),
+  );
+  const found = new Map();
+  for (const { line, mac, envelope } of copies) {
+    for (const wrap of checks.has(envelope.check) ? envelope.wraps : []) {
+      const rootKey = unwrap(wrap, tenant);
+      if (rootKey?.length !== 32) continue;
+      const derive = (label) => Buffer.from(hkdfSync('sha256', rootKey, `blockferry/1/${tenant}`, label, 32));
+      const expected = createHmac('sha256', derive('key-envelope/1')).update(line).digest('hex');
+      if (derive('check/1').toString('hex') === envelope.check && expected === mac) found.set(envelope.check, rootKey);
+    }
+  }
+  if (found.size > 1) throw damaged(`the key envelopes of ${tenant}`, 'its two copies hold different root keys');
+  const [rootKey] = found.values();
+  if (rootKey) return rootKey;
+  if (copies.length === 0) throw problems[0] ?? new ReaderError('missing', `tenant ${tenant} has no key envelope here`);
+  const known = copies.flatMap(({ envelope }) => envelope.wraps.map(({ kind, keyId }) => `${kind} ${keyId}`));
+  throw new ReaderError(
+    'key',
+    `this key opens no envelope of ${tenant}; they are made for: ${[...new Set(known)].join(', ')}`,
+  );
+}
+
+/** Two lines: JSON, and a MAC over its very bytes. */
+function parseEnvelope(key, stored, tenant) {
+  const [line = '', mac = '', ...rest] = stored.toString('utf8').split('\n');
+  if (!/^[0-9a-f]{64}$/.test(mac) || rest.join('\n') !== '') throw damaged(key, 'it is no key envelope');
+  const envelope = parseRecord(Buffer.from(line), key);
+  if (envelope.magic !== 'blockferry-key' || !Array.isArray(envelope.wraps))
+    throw damaged(key, 'it is no key envelope');
+  if (envelope.generation !== 1) throw unknown(key, `root key generation ${envelope.generation}`);
+  if (key !== `t/${tenant}/k/1/${envelope.rewrap}` || envelope.tenant !== tenant)
+    throw damaged(key, 'it belongs elsewhere');
+  return { line, mac, envelope };
+}
+
+function unwrapWithFile(fileKey) {
+  const keyId = Buffer.from(hkdfSync('sha256', fileKey, 'blockferry/1', 'key-file-id/1', 16)).toString('hex');
+  return (wrap, tenant) => {
+    if (wrap.kind !== 'key-file' || wrap.algorithm !== 'A256GCM' || wrap.keyId !== keyId) return undefined;
+    const wrapped = Buffer.from(wrap.wrapped, 'base64');
+    if (wrapped.length !== 60) return undefined;
+    return decrypt(
+      fileKey,
+      wrapped.subarray(0, 12),
+      Buffer.from(`blockferry-key/1\0${tenant}\x001\0${keyId}`),
+      wrapped.subarray(12),
+    );
+  };
+}
+
+function unwrapWithEscrow(pem) {
+  const { BLOCKFERRY_ESCROW_PASSPHRASE: passphrase } = process.env;
+  let key;
+  try {
+    key = createPrivateKey({ key: pem, ...(passphrase ? { passphrase } : {}) });
+  } catch {
+    throw new ReaderError('usage', 'the escrow key is no private RSA key in PEM, or its passphrase is missing');
+  }
+  const keyId = sha256(createPublicKey(key).export({ type: 'spki', format: 'der' })).slice(0, 32);
+  return (wrap) => {
+    if (wrap.kind !== 'escrow' || wrap.algorithm !== 'RSA-OAEP-256' || wrap.keyId !== keyId) return undefined;
+    try {
+      const padding = cryptoConstants.RSA_PKCS1_OAEP_PADDING;
+      return privateDecrypt({ key, padding, oaepHash: 'sha256' }, Buffer.from(wrap.wrapped, 'base64'));
+    } catch {
+      return undefined;
+    }
+  };
 }
 
 // ---------------------------------------------------------------------------------------------------------- stores
@@ -901,14 +1008,27 @@ async function list(repositories, print) {
   return tenants.some(({ damaged: problems }) => problems.length > 0) ? exitCodes.damaged : 0;
 }
 
-async function readRootKey(options) {
-  const file = options['root-key-file'];
-  const content = file ? await readFile(file).catch(() => undefined) : Buffer.from(options['root-key'] ?? '');
-  if (!content) throw new ReaderError('usage', `the key file ${file} cannot be read`);
+/** How to come to the root key of a tenant: exactly one of the four ways. */
+async function keyReader(options) {
+  const { 'key-file': file, 'escrow-key': escrow, 'root-key-file': rootFile, 'root-key': hex } = options;
+  if ([file, escrow, rootFile, hex].filter((way) => way !== undefined).length !== 1) {
+    throw new ReaderError('usage', 'give exactly one of --key-file, --escrow-key, --root-key-file, --root-key');
+  }
+  const read = (name) =>
+    readFile(name).catch(() => {
+      throw new ReaderError('usage', `the key file ${name} cannot be read`);
+    });
+  if (escrow !== undefined) {
+    const unwrap = unwrapWithEscrow(await read(escrow));
+    return (stores, tenant) => openRootKey(stores, tenant, unwrap);
+  }
+  const content = hex === undefined ? await read(file ?? rootFile) : Buffer.from(hex);
   const text = content.toString('latin1').trim();
   const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : content;
-  if (key.length !== 32) throw new ReaderError('usage', 'give the root key: 32 bytes, or 64 hex digits');
-  return key;
+  if (key.length !== 32) throw new ReaderError('usage', 'a key has 32 bytes, or 64 hex digits');
+  if (file === undefined) return async () => key;
+  const unwrap = unwrapWithFile(key);
+  return (stores, tenant) => openRootKey(stores, tenant, unwrap);
 }
 
 async function openStores(options) {
@@ -938,6 +1058,8 @@ async function main(args) {
     'control-bucket',
     'region',
     'endpoint',
+    'key-file',
+    'escrow-key',
     'root-key-file',
     'root-key',
     'tenant',
@@ -970,10 +1092,12 @@ async function main(args) {
   const print = (report, lines) =>
     process.stdout.write(`${values.json ? JSON.stringify(report, undefined, 2) : lines().join('\n')}\n`);
   const stores = await openStores(values);
-  const rootKey = await readRootKey(values);
+  const rootKeyOf = await keyReader(values);
   const tenants = values.tenant === undefined ? await stores.data.folders('t/') : [values.tenant];
   if (tenants.length === 0) throw new ReaderError('missing', 'there is no tenant: the copy must have a folder t/');
-  const repositories = tenants.map((tenant) => ({ ...stores, keys: deriveKeys(rootKey, tenant) }));
+  const repositories = [];
+  for (const tenant of tenants)
+    repositories.push({ ...stores, keys: deriveKeys(await rootKeyOf(stores, tenant), tenant) });
   if (command === 'list') return await list(repositories, print);
   if (repositories.length > 1) throw new ReaderError('usage', `give --tenant, one of: ${tenants.join(', ')}`);
   return await (command === 'restore' ? restore : verify)(repositories[0], values, print);

@@ -12,6 +12,8 @@ import { inFolder, runReader } from '../reader/run-reader';
 import { damages, webKey } from './damages';
 import { dumpStores, goldenRootKeyFile, loadGolden, openGolden } from './load';
 
+jest.setTimeout(120_000);
+
 const golden = loadGolden();
 const damagedBy = (name: string) => {
   const stores = copyStores(golden);

@@ -16,10 +16,10 @@ import { KIB, limits, MIB } from '../../shared/model/limits';
 import type { Lun } from '../../shared/model/machine';
 import { planWindows } from '../../shared/model/transfer';
 import { FakeAccess, FakeDisk, noise } from '../helpers/fake-disk';
-import { manualClock } from '../helpers/manual-clock';
 import { type MemoryStores, memoryStores } from '../helpers/memory-object-store';
 import { sampleMachine, vmIdOf } from '../helpers/samples';
 import type { SparseBytes } from '../helpers/sparse-bytes';
+import { stillClock } from './still-clock';
 
 export const goldenRootKey = createHash('sha256').update('blockferry golden root key').digest();
 
@@ -53,17 +53,18 @@ interface Backup {
 export async function makeGoldenWorld(): Promise<GoldenWorld> {
   const stores = memoryStores();
   const access = new FakeAccess();
-  const clock = manualClock('2026-11-22T01:00:00.000Z');
+  const clock = stillClock('2026-11-22T01:00:00.000Z');
   const disks: GoldenDisk[] = [];
   const replays = new Map<string, Buffer>();
   const signal = new AbortController().signal;
   let counter = 0;
+  let packGeneration = 1;
   const open = (tenant: string): Promise<Repository> =>
     openRepository({
       stores,
       tenant,
       // Copied: whoever derives keys may wipe what it was given.
-      keys: { rootKey: async () => Buffer.from(goldenRootKey) },
+      keys: { rootKey: async () => Buffer.from(goldenRootKey), packGeneration: async () => packGeneration },
       clock,
       logger: silentLogger,
       random: (count) => createHash('shake256', { outputLength: count }).update(`golden ${counter++}`).digest(),
@@ -168,6 +169,9 @@ export async function makeGoldenWorld(): Promise<GoldenWorld> {
       { lun: 0, disk: data, base: 'web-2' },
     ],
   });
+
+  // The key that wraps the packs' keys was rotated: old packs stay as they are, new ones name generation 2.
+  packGeneration = 2;
 
   // Another VM that has blocks of the first one, and a disk without a single byte.
   const database = new FakeDisk(2 * MIB).write(MIB, noise(1, 300_000)).write(0, noise(9, 5_000));

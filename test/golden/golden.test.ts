@@ -1,34 +1,52 @@
 /** The repository of version 1 as it lies here restores byte for byte, and can be gone on with. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createEscrowWrapper } from '../../shared/app/key-escrow';
+import { createKeyFileWrapper } from '../../shared/app/key-file';
 import { silentLogger } from '../../shared/base/logger';
 import { inlinePool } from '../../shared/blockstore/compute-pool';
 import { listRestorePoints, loadRestorePoint } from '../../shared/blockstore/points';
 import { publishRestorePoint } from '../../shared/blockstore/publish';
 import { openSession } from '../../shared/blockstore/session';
+import { openRootKey } from '../../shared/blockstore/tenant-keys';
 import { verifyRestorePoint } from '../../shared/blockstore/verify';
 import { createTransferHandler, type TransferHandler } from '../../shared/dataproxy/transfer-handler';
 import { limits } from '../../shared/model/limits';
 import { planWindows } from '../../shared/model/transfer';
 import { FakeAccess, FakeDisk, noise } from '../helpers/fake-disk';
-import { manualClock } from '../helpers/manual-clock';
 import type { MemoryStores } from '../helpers/memory-object-store';
 import { digestOfDisk, type ExpectedDisk } from './expectation';
 import { makeGoldenWorld } from './golden-world';
-import { filesBelow, goldenExpectation, goldenFolder, loadGolden, openGolden } from './load';
+import { filesBelow, goldenExpectation, goldenFolder, goldenKey, loadGolden, openGolden } from './load';
+import { stillClock } from './still-clock';
+
+jest.setTimeout(120_000);
 
 const expected = goldenExpectation();
 const signal = new AbortController().signal;
+const folder = mkdtempSync(path.join(tmpdir(), 'blockferry-golden-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const handlerOn = (stores: MemoryStores, tenant: string, access: FakeAccess): TransferHandler =>
   createTransferHandler({
     access,
     openRepository: () => openGolden(stores, tenant),
     events: { report: async () => undefined },
-    clock: manualClock(),
+    clock: stillClock('2026-11-23T00:00:00.000Z'),
     logger: silentLogger,
     imageDirectory: undefined,
     concurrency: 2,
     pool: inlinePool,
   });
+
+/** The wrapper refuses a file that others may read; what git checks out is one. */
+function keyFileCopy(): string {
+  const file = path.join(folder, 'key');
+  writeFileSync(file, readFileSync(path.join(goldenFolder, 'key-file.hex')), { mode: 0o600 });
+  return file;
+}
 
 async function restored(stores: MemoryStores, disk: ExpectedDisk): Promise<string> {
   const access = new FakeAccess();
@@ -65,6 +83,22 @@ test.each(expected.disks.map((disk) => [disk.tenant, disk.vm, disk.pointId, disk
     expect(await restored(loadGolden(), disk)).toBe(disk.sha256);
   },
 );
+
+test.each([
+  ['the key file', () => createKeyFileWrapper({ path: keyFileCopy(), randomBytes })],
+  [
+    'the escrow key',
+    () => createEscrowWrapper({ path: path.join(goldenFolder, 'escrow-private.pem'), half: 'private' }),
+  ],
+])('the product finds the root key with %s', async (_way, wrapper) => {
+  for (const tenant of ['acme', 'fabrikam']) {
+    const wrappers = [wrapper()];
+    const options = { stores: loadGolden(), tenant, logger: silentLogger, wrappers, randomBytes };
+    const { rootKey, envelope } = await openRootKey(options, false);
+    expect(rootKey.equals(goldenKey())).toBe(true);
+    expect(envelope.packGeneration).toBe(2);
+  }
+});
 
 test('every point verifies with every one of its blocks', async () => {
   const stores = loadGolden();

@@ -3,9 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import path from 'node:path';
 import { silentLogger } from '../../shared/base/logger';
 import { openRepository, type Repository } from '../../shared/blockstore/repository';
-import { manualClock } from '../helpers/manual-clock';
 import { type MemoryStores, memoryStores } from '../helpers/memory-object-store';
 import { type Expectation, readExpectation } from './expectation';
+import { stillClock } from './still-clock';
 
 export const goldenFolder = path.join(__dirname, 'v1');
 export const goldenRootKeyFile = path.join(goldenFolder, 'root-key.hex');
@@ -35,7 +35,7 @@ export const openGolden = (stores: MemoryStores, tenant: string): Promise<Reposi
     stores,
     tenant,
     keys: { rootKey: async () => goldenKey() },
-    clock: manualClock('2026-11-23T00:00:00.000Z'),
+    clock: stillClock('2026-11-23T00:00:00.000Z'),
     logger: silentLogger,
   });
 

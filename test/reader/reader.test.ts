@@ -1,14 +1,18 @@
 /** The reader restores what the product wrote, from folders and from S3, and says what it cannot do. */
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { encodeEnvelope, rootKeyCheck } from '../../shared/format/key-envelope';
+import { rsaKeyId, rsaWrap } from '../../shared/format/key-envelope-wrap';
 import { largestPack, webKey } from '../golden/damages';
 import { digestOfDisk } from '../golden/expectation';
 import { dumpStores, goldenExpectation, goldenFolder, goldenKey, goldenRootKeyFile, loadGolden } from '../golden/load';
 import { backupBench, vmKey } from '../helpers/backup-bench';
 import { FakeDisk, noise } from '../helpers/fake-disk';
 import { inFolder, readerFile, runReader } from './run-reader';
+
+jest.setTimeout(120_000);
 
 const expected = goldenExpectation();
 const golden = ['--data', path.join(goldenFolder, 'data'), '--root-key-file', goldenRootKeyFile];
@@ -139,41 +143,63 @@ test('restores what the product of today has written', async () => {
   });
 });
 
+const latest = ['--tenant', 'acme', '--vm', 'web', '--point', 'latest'];
+const data = golden.slice(0, 2);
+
 test.each([
-  [2, []],
-  [2, ['mend', ...golden]],
-  [2, ['list', ...golden, '--frobnicate']],
-  [2, ['list', '--root-key-file', goldenRootKeyFile]],
-  [2, ['list', ...golden.slice(0, 2), '--root-key', 'abc']],
-  [2, ['list', ...golden.slice(0, 2), '--root-key-file', '/nowhere/key']],
-  [2, ['restore', ...golden, '--vm', 'web', '--point', 'latest', '--disk', 'os', '--out', '/nowhere/x']],
-  [2, ['restore', ...golden, '--tenant', 'acme', '--vm', 'web', '--point', 'latest']],
-  [
-    1,
-    [
-      'restore',
-      ...golden,
-      '--tenant',
-      'acme',
-      '--vm',
-      'web',
-      '--point',
-      'latest',
-      '--disk',
-      'os',
-      '--out',
-      '/nowhere/x',
-    ],
-  ],
-  [5, ['list', '--data', '/nowhere', '--root-key-file', goldenRootKeyFile]],
-  [5, ['verify', ...golden, '--tenant', 'acme', '--vm', 'mail', '--point', 'latest']],
-  [5, ['verify', ...golden, '--tenant', 'acme', '--vm', 'web', '--point', 'latest', '--disk', '9']],
-  [4, ['list', ...golden.slice(0, 2), '--root-key', '00'.repeat(32)]],
-])('ends with %d for %j', async (code, args) => {
+  ['no command', 2, []],
+  ['an unknown command', 2, ['mend', ...golden]],
+  ['an unknown option', 2, ['list', ...golden, '--frobnicate']],
+  ['no store', 2, ['list', '--root-key-file', goldenRootKeyFile]],
+  ['no key', 2, ['list', ...data]],
+  ['two keys', 2, ['list', ...golden, '--root-key', '00'.repeat(32)]],
+  ['half a key', 2, ['list', ...data, '--root-key', 'abc']],
+  ['an escrow key that is none', 2, ['list', ...data, '--escrow-key', goldenRootKeyFile]],
+  ['a key file that is not there', 2, ['list', ...data, '--root-key-file', '/nowhere/key']],
+  ['several tenants and no choice', 2, ['verify', ...golden, '--vm', 'web', '--point', 'latest']],
+  ['no disk', 2, ['restore', ...golden, ...latest]],
+  ['a bucket without credentials', 2, ['list', '--bucket', 'b', '--region', 'r', '--root-key-file', goldenRootKeyFile]],
+  ['a place that cannot be written', 1, ['restore', ...golden, ...latest, '--disk', 'os', '--out', '/nowhere/x']],
+  ['a folder that is not there', 5, ['list', '--data', '/nowhere', '--root-key-file', goldenRootKeyFile]],
+  ['an unknown VM', 5, ['verify', ...golden, '--tenant', 'acme', '--vm', 'mail', '--point', 'latest']],
+  ['an unknown disk', 5, ['verify', ...golden, ...latest, '--disk', '9']],
+  ['another root key', 4, ['list', ...data, '--root-key', '00'.repeat(32)]],
+  ['another key file', 4, ['list', ...data, '--key-file', goldenRootKeyFile]],
+])('%s ends with %d', async (_what, code, args) => {
   const run = await runReader(args);
   expect(run.code).toBe(code);
   expect(run.stdout + run.stderr).not.toMatch(/ {4}at /);
   expect(run.stdout + run.stderr).not.toContain(goldenKey().toString('hex'));
+});
+
+test.each([
+  ['the key file', ['--key-file', path.join(goldenFolder, 'key-file.hex')]],
+  ['the escrow key', ['--escrow-key', path.join(goldenFolder, 'escrow-private.pem')]],
+])('the root key comes out of its envelopes with %s', async (_way, key) => {
+  const run = await runReader(['verify', ...data, ...key, ...latest]);
+  expect(run).toMatchObject({ code: 0, stderr: '' });
+  const listed = await runReader(['list', ...data, ...control, ...key, '--json']);
+  expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('"fabrikam"') });
+});
+
+test('an envelope from a stranger, or changed, is not believed; the other copy serves', async () => {
+  await inFolder(async (folder) => {
+    const stores = loadGolden();
+    const pem = readFileSync(path.join(goldenFolder, 'escrow-private.pem'), 'utf8');
+    const stranger = Buffer.alloc(32, 66);
+    const escrow = createPublicKey(pem);
+    const wrapped = rsaWrap(escrow, stranger).toString('base64');
+    const wraps = [{ kind: 'escrow', keyId: rsaKeyId(escrow), algorithm: 'RSA-OAEP-256', wrapped }] as const;
+    const check = rootKeyCheck(stranger, 'acme');
+    const forged = { tenant: 'acme', generation: 1, rewrap: 2, packGeneration: 1, check, wraps };
+    stores.data.objects.set('t/acme/k/1/2', { body: encodeEnvelope(forged, stranger), etag: '' });
+    const first = stores.data.objects.get('t/acme/k/1/1')?.body;
+    if (first) first[40] = (first[40] ?? 0) ^ 1;
+    const folders = dumpStores(stores, folder);
+    const where = ['--data', folders.data, '--escrow-key', path.join(goldenFolder, 'escrow-private.pem'), ...latest];
+    expect((await runReader(['verify', ...where])).code).not.toBe(0);
+    expect(await runReader(['verify', ...where, '--control', folders.control])).toMatchObject({ code: 0, stderr: '' });
+  });
 });
 
 test('never overwrites a file', async () => {
