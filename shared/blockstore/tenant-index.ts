@@ -37,6 +37,8 @@ export class TenantIndex {
   private refreshing: Promise<void> | undefined;
   private refreshedAtMs: number | undefined;
   private sampled = false;
+  /** Questions for ids come in disk order, and so mostly to the same segment. */
+  private lastRead: { readonly key: string; readonly units: readonly SegmentUnit[] } | undefined;
 
   /** `blocksMax`: above so many blocks in the store only hooks are kept. */
   constructor(private readonly blocksMax: number = limits.indexBlocksMax) {}
@@ -96,7 +98,8 @@ export class TenantIndex {
   async idAt(repository: Repository, unit: string, slot: number, signal?: AbortSignal): Promise<Buffer | undefined> {
     const key = this.segments[this.index.units.segmentOf(unit)];
     if (key === undefined) return undefined;
-    const units = await readSegment(repository, key, signal);
+    const units = this.lastRead?.key === key ? this.lastRead.units : await readSegment(repository, key, signal);
+    if (units) this.lastRead = { key, units };
     const ids = units?.find((candidate) => candidate.unit === unit)?.ids;
     return ids && slot * idBytes < ids.length ? ids.subarray(slot * idBytes, (slot + 1) * idBytes) : undefined;
   }

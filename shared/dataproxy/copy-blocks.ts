@@ -2,8 +2,8 @@
 import type { PackWriter } from '../blockstore/pack-writer';
 import type { WindowMap } from '../blockstore/window-map';
 import { idBytes } from '../format/block-id';
-import type { ByteRange } from '../model/byte-range';
-import { limits } from '../model/limits';
+import { type ByteRange, totalLength } from '../model/byte-range';
+import { limits, MIB } from '../model/limits';
 import type { BackupTransfer } from '../model/transfer';
 import type { WindowContext } from './backup-window';
 import { inOrder } from './in-order';
@@ -12,7 +12,15 @@ import { type HashedRead, readHashed } from './read-hashed';
 import type { CheckpointKeeper } from './window-checkpoint';
 import { statsNow, type WindowStats } from './window-stats';
 
-const READS_AHEAD = 4;
+/** Reads ahead of the one that is worked on: few large ones, more small ones, which are all waiting for the network. */
+const AHEAD_BYTES = 32 * MIB;
+const AHEAD_MIN = 4;
+const AHEAD_MAX = 16;
+
+function readsAhead(reads: readonly ByteRange[]): number {
+  const meanBytes = totalLength(reads) / Math.max(1, reads.length);
+  return Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, Math.floor(AHEAD_BYTES / Math.max(1, meanBytes))));
+}
 
 export interface CopyWork {
   readonly context: WindowContext;
@@ -27,7 +35,9 @@ export interface CopyWork {
 export async function copyBlocks(work: CopyWork, reads: readonly ByteRange[], signal: AbortSignal): Promise<void> {
   const { context, reader, stats, keeper } = work;
   const start = (range: ByteRange, inner: AbortSignal) => readHashed({ ...context, reader }, range, inner);
-  for await (const { item: range, result } of inOrder(reads, READS_AHEAD, signal, start, (left) => left.release())) {
+  for await (const { item: range, result } of inOrder(reads, readsAhead(reads), signal, start, (left) =>
+    left.release(),
+  )) {
     try {
       await copyRead(work, range, result);
     } finally {
