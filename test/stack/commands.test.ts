@@ -1,7 +1,7 @@
 /** `npm start` and `npm run cloud` as programs: they come up, say where, and after Ctrl-C nothing of them is left. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,7 +71,7 @@ test('npm start: the printed address and key answer; Ctrl-C leaves no process an
   await untilReady(running);
   const ports = JSON.parse(readFileSync(path.join(state, 'ports.json'), 'utf8')) as Ports;
   expect(await openPorts(ports)).toEqual([...portNames]);
-  const [, url = '', key = ''] = /API\s+(\S+)\s+key\s+(\S+)/.exec(running.output()) ?? [];
+  const [, url = '', key = ''] = /^URL=(\S+)\nKEY='x-functions-key: (\S+)'$/m.exec(running.output()) ?? [];
   const vms = await fetch(`${url}/vms`, { headers: { 'x-functions-key': key } });
   expect(vms.status).toBe(200);
   const { items } = (await vms.json()) as { readonly items: readonly { readonly id: string }[] };
@@ -92,6 +92,17 @@ test('npm start: the printed address and key answer; Ctrl-C leaves no process an
   expect(processesOf(state)).toEqual([]);
   expect(await openPorts(ports)).toEqual([]);
 }, 90_000);
+
+test('npm start: Ctrl-C while it starts ends it as well, and leaves no process', async () => {
+  const running = run('start');
+  // Written when its children are about to be started.
+  while (!existsSync(path.join(state, 'seed.json'))) await sleep(10);
+  running.child.kill('SIGINT');
+  const [code] = await running.exit;
+  expect({ code, output: running.output() }).toMatchObject({ code: 0 });
+  expect(running.output()).not.toMatch(/did not start|given up/);
+  expect(processesOf(state)).toEqual([]);
+}, 60_000);
 
 test('npm run cloud: the ports of the sample settings; Ctrl-C leaves no process and no port', async () => {
   const running = run('cloud');
