@@ -32,13 +32,14 @@ export interface PackWriterOptions {
   readonly packBytes?: number;
 }
 
-/** Frames under way: enough for every thread and the one that is being filled, and no more than a pack's slack can take. */
-const FRAMES_AT_ONCE = Math.min(10, 2 * availableParallelism() + 1);
+/** Frames under way: enough for every thread, and no more than lets two windows share the memory on any machine. */
+const FRAMES_AT_ONCE = Math.min(6, 2 * availableParallelism() + 1);
 const RAW_FRAME_BYTES = limits.frameBlocks * limits.blockBytes;
 /** A frame buffer has room for the ids and the tag that come with it when it is stored raw. */
 const FRAME_BYTES = RAW_FRAME_BYTES + 16 * KIB;
 const TAIL_BYTES_MAX = packSlotsMax * idBytes + 256 * KIB;
-const capacityOf = (packBytes: number): number => packBytes + (FRAMES_AT_ONCE + 1) * FRAME_BYTES + TAIL_BYTES_MAX;
+/** Frames under way count half when a pack is closed: when none of them shrinks, the other half needs room, and the last one. */
+const capacityOf = (packBytes: number): number => packBytes + (FRAMES_AT_ONCE / 2 + 2) * FRAME_BYTES + TAIL_BYTES_MAX;
 
 /** The most that one writer has in its hands. */
 export const packWriterBytes = 2 * capacityOf(limits.packBytes) + (FRAMES_AT_ONCE + 1) * FRAME_BYTES;
