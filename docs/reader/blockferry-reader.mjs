@@ -319,7 +319,7 @@ async function openRootKey({ data, control }, tenant, unwrap) {
 function parseEnvelope(key, stored, tenant) {
   const [line = '', mac = '', ...rest] = stored.toString('utf8').split('\n');
   if (!/^[0-9a-f]{64}$/.test(mac) || rest.join('\n') !== '') throw damaged(key, 'it is no key envelope');
-  const envelope = parseRecord(Buffer.from(line), key);
+  const envelope = parseRecord(Buffer.from(line), key, fieldsOf.envelope);
   if (envelope.magic !== 'blockferry-key' || !Array.isArray(envelope.wraps))
     throw damaged(key, 'it is no key envelope');
   if (envelope.generation !== 1) throw unknown(key, `root key generation ${envelope.generation}`);
@@ -515,7 +515,17 @@ function openSealed(keys, kind, key, stored) {
   return unpack(header[6], bytes, rawBytes, key);
 }
 
-function parseRecord(plaintext, key) {
+/** Fields of the records that are read here; a newer writer that has others says so with another version. */
+const fieldsOf = {
+  point:
+    'version id tenant jobId vmKey createdAt policy consistency skewMs machine disks excludedLuns previousDigest'.split(
+      ' ',
+    ),
+  register: 'version kind vmKey epoch state pointDigest pointId point beat nonce'.split(' '),
+  envelope: 'version magic tenant generation rewrap packGeneration check wraps'.split(' '),
+};
+
+function parseRecord(plaintext, key, fields) {
   let record;
   try {
     record = JSON.parse(plaintext.toString('utf8'));
@@ -524,6 +534,8 @@ function parseRecord(plaintext, key) {
   }
   if (typeof record !== 'object' || record === null) throw damaged(key, 'it is no record');
   if (record.version !== 1) throw unknown(key, `record version ${record.version}`);
+  const strange = Object.keys(record).find((field) => !fields.includes(field));
+  if (strange !== undefined) throw unknown(key, `field ${strange}`);
   return record;
 }
 
@@ -691,7 +703,7 @@ function openFrame(keys, pack, frame, stored) {
 
 /** Reads a point record and checks that it is the one its key promises. */
 function parsePoint(keys, key, stored) {
-  const point = parseRecord(openSealed(keys, 'point', key, stored), key);
+  const point = parseRecord(openSealed(keys, 'point', key, stored), key, fieldsOf.point);
   if (point.tenant !== keys.tenant || key !== `t/${keys.tenant}/p/${point.vmKey}/${point.id}`) {
     throw damaged(key, 'it is the record of another restore point');
   }
@@ -719,7 +731,11 @@ async function readPoints({ data, control, keys }, vmKey) {
   for (const session of control ? await control.folders(`t/${keys.tenant}/s/`) : []) {
     await attempt(async () => {
       const name = `t/${keys.tenant}/s/${session}/register`;
-      const register = parseRecord(openSealed(keys, 'register', name, await control.get(name)), name);
+      const register = parseRecord(
+        openSealed(keys, 'register', name, await control.get(name)),
+        name,
+        fieldsOf.register,
+      );
       if (register.state !== 'COMMITTED' || typeof register.point !== 'string') return;
       const key = `t/${keys.tenant}/p/${register.vmKey}/${register.pointId}`;
       if (points.has(key) || (vmKey && register.vmKey !== vmKey)) return;

@@ -2,8 +2,10 @@
  * Damaged repositories, each with a name, what was done to the golden one, and what must be said of it: by the product's
  * verification of point p-web-4 (unless another is named) and by the independent reader.
  */
+import { deriveKeys } from '../../shared/format/keys';
+import { openObject, sealObject } from '../../shared/format/seal';
 import type { MemoryStores } from '../helpers/memory-object-store';
-import { filesBelow, goldenFolder } from './load';
+import { filesBelow, goldenFolder, goldenKey } from './load';
 
 export interface Damage {
   readonly name: string;
@@ -184,6 +186,18 @@ export const damages: readonly Damage[] = [
     apply: flip(is(pointOf('p-web-4')), 3),
     product: { code: 'format.unknown', context: { object: pointOf('p-web-4') } },
     reader: { code: 6, says: /format version "0"/ },
+  },
+  {
+    name: 'a point record with a field of a newer version',
+    apply: (stores) => {
+      const identity = { kind: 'point', key: pointOf('p-web-4') } as const;
+      const keys = deriveKeys(goldenKey(), 'acme');
+      const record: unknown = JSON.parse(openObject(keys, identity, bodyOf(stores, identity.key)).toString('utf8'));
+      const newer = Buffer.from(JSON.stringify({ ...(record as object), colour: 'red' }));
+      set(stores, identity.key, sealObject(keys, identity, newer));
+    },
+    product: { code: 'format.unknown', context: { object: pointOf('p-web-4') } },
+    reader: { code: 6, says: /p-web-4 uses field colour/ },
   },
   {
     name: 'the record of an older point',
