@@ -6,6 +6,7 @@ import type { StorePair } from '../../shared/blockstore/object-store';
 import { publishRestorePoint } from '../../shared/blockstore/publish';
 import { openRepository, type Repository } from '../../shared/blockstore/repository';
 import { openSession } from '../../shared/blockstore/session';
+import { createMemory } from '../../shared/blockstore/shared-buffers';
 import {
   createTransferHandler,
   type TransferHandler,
@@ -61,6 +62,9 @@ export interface BackupRun {
 
 export const signal = new AbortController().signal;
 
+/** One for all: what one test would not give back, the next one would miss. */
+const memory = createMemory();
+
 /** `seed`: another one for another repository in the same store, or its packs would have the same names. */
 export function backupBench(stores = memoryStores(), access = new FakeAccess(), seed = ''): BackupBench {
   const clock = {
@@ -106,6 +110,7 @@ export function backupBench(stores = memoryStores(), access = new FakeAccess(), 
         imageDirectory: undefined,
         concurrency: 4,
         pool: inlinePool,
+        memory,
         ...more,
       }),
     backupTransfers: (jobId, disk, spanBytes = windowBytes) =>
