@@ -297,7 +297,7 @@ async function openRootKey({ data, control }, tenant, unwrap) {
   const found = new Map();
   for (const { line, mac, envelope } of copies) {
     for (const wrap of checks.has(envelope.check) ? envelope.wraps : []) {
-      const rootKey = unwrap(wrap, tenant);
+      const rootKey = typeof wrap?.wrapped === 'string' ? unwrap(wrap, tenant) : undefined;
       if (rootKey?.length !== 32) continue;
       const derive = (label) => Buffer.from(hkdfSync('sha256', rootKey, `blockferry/1/${tenant}`, label, 32));
       const expected = createHmac('sha256', derive('key-envelope/1')).update(line).digest('hex');

@@ -119,10 +119,10 @@ test('endless texts, tags and white space are not collected', () => {
   const scanner = new PageListScan();
   scanner.push('<PageList>');
   const before = process.memoryUsage().heapUsed;
-  for (let count = 0; count < 2_000; count++) scanner.push(' '.repeat(65_536));
+  for (let count = 0; count < 4_000; count++) scanner.push(' '.repeat(65_536));
   scanner.push('</PageList>');
   expect(scanner.finish().ranges).toEqual([]);
-  expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 2 ** 20);
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(128 * 2 ** 20);
 });
 
 /** The specification's own words: one's complement of the sum of all bytes but the checksum's. */
