@@ -4,6 +4,7 @@ import path from 'node:path';
 
 const GIB = 1024 ** 3;
 const MEMORY_FOLDER = '/dev/shm';
+const PREFIX = 'blockferry-bench-';
 
 export function folderSize(folder: string): { readonly bytes: number; readonly files: number } {
   if (!existsSync(folder)) return { bytes: 0, files: 0 };
@@ -14,7 +15,8 @@ export function folderSize(folder: string): { readonly bytes: number; readonly f
 
 /** A folder in memory when twice the wanted room is free there, so that no disk is in the figures; else one on the disk. */
 export function runFolder(wantedBytes: number, onDisk: string): { readonly folder: string; readonly medium: string } {
-  const name = `blockferry-bench-${process.pid}`;
+  const name = `${PREFIX}${process.pid}`;
+  for (const parent of [MEMORY_FOLDER, onDisk]) sweep(parent);
   const available = Number(/MemAvailable:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) * 1024;
   if (existsSync(MEMORY_FOLDER)) {
     const { bavail, bsize } = statfsSync(MEMORY_FOLDER);
@@ -26,3 +28,12 @@ export function runFolder(wantedBytes: number, onDisk: string): { readonly folde
 }
 
 export const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+
+/** What a run that was killed left behind: gigabytes of memory, which nobody else would give back. */
+function sweep(parent: string): void {
+  if (!existsSync(parent)) return;
+  for (const name of readdirSync(parent)) {
+    const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length)) : Number.NaN;
+    if (Number.isInteger(pid) && !existsSync(`/proc/${pid}`)) remove(path.join(parent, name));
+  }
+}

@@ -1,6 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { runFolder } from '../../bench/kit/folders';
 import { folderStores } from '../../bench/ours/folder-store';
 
 let folder = '';
@@ -47,4 +49,12 @@ test('a listing has every key below the prefix, in order, and no half-written on
   expect(await keysOf('t/')).toEqual(['t/u/a', 't/u/b', 't/x/c']);
   expect(await keysOf('nothing/')).toEqual([]);
   expect(calls.puts).toBe(3);
+});
+
+test('what a killed run left behind is removed, and what a living one uses is not', async () => {
+  const left = path.join(folder, `blockferry-bench-${2 ** 22 + 1}`);
+  const used = path.join(folder, `blockferry-bench-${process.ppid}`);
+  for (const name of [left, used]) await mkdir(name);
+  runFolder(Number.MAX_SAFE_INTEGER, folder);
+  expect([existsSync(left), existsSync(used)]).toEqual([false, true]);
 });
