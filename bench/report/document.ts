@@ -39,7 +39,7 @@ function generated(report: Report): string {
 Measured by \`npm run bench\`, which writes this page down to "What limits it". Every tool is measured as a whole process on the
 same images in the same run, in ${results.rounds} interleaved rounds (A B A B); ratios are taken pair by pair, then their median.
 
-* Machine: ${machine.cores} cores, ${machine.cpu}, ${machine.memoryGib} GiB, ${machine.system}; images and repositories in ${machine.medium}. Load average when it began: ${machine.load.toFixed(1)}.
+* Machine: ${machine.cores} cores, ${machine.cpu}, ${machine.memoryGib} GiB, ${machine.system}; images and repositories in ${machine.medium}. Load average when it began: ${machine.load.toFixed(1)}${machine.load > machine.cores ? ' - **others were at work: read the CPU ratios, wall times prove little**' : ''}.
 * Versions: ${machine.versions}.
 * Ours: keyed BLAKE3 ids, AES-256-GCM, every pack decoded and compared before it is put, every restored block hashed; session, publish and point record included; a folder instead of S3.
 * restic: repository version 2, \`--compression auto\` (its default). borg: \`repokey-blake2\`, \`fixed,1048576\`, \`zstd,1\`, \`--sparse\`. None of them syncs to a disk that counts.
@@ -67,7 +67,7 @@ One Debian image, aged in place (\`bench/images/recipe.ts\`): unchanged files ke
 
 ${markdownTable([['image', 'size MiB', 'data MiB', 'changed against vm1, MiB'], ...Object.values(images).map(imageRow)])}
 
-## Limits of this machine, one thread
+## Limits of this machine, for each second of a core
 
 ${markdownTable([['operation', 'MiB/s'], ...Object.entries(report.limits).map(([name, value]) => [LIMIT_NAMES[name] ?? name, value.toFixed(0)])])}
 

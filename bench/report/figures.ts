@@ -27,6 +27,12 @@ export function wallRatio(results: Results, name: CaseName, peer: string, ours =
   return spread(pairRatios(wallsOf(results, peer, name), wallsOf(results, ours, name)));
 }
 
+/** The same by CPU seconds of all threads: what a busy machine changes least. */
+export function cpuRatio(results: Results, name: CaseName, peer: string, ours = FAST): number {
+  const cpu = (tool: string): number[] => (results.samples.get(tool)?.get(name) ?? []).map(({ cpuS }) => cpuS);
+  return spread(pairRatios(cpu(peer), cpu(ours))).median;
+}
+
 export function storedRatio(results: Results, name: CaseName, peer: string, ours = FAST): number {
   return (results.stored.get(ours)?.get(name) ?? Number.NaN) / (results.stored.get(peer)?.get(name) ?? Number.NaN);
 }
