@@ -161,13 +161,20 @@ export interface OrchestrationClient {
 }
 
 export function orchestrationClient(client: DurableClient): OrchestrationClient {
+  /**
+   * undefined only when Durable says that there is no such instance. Any other failure is thrown: a job that merely could
+   * not be asked about must not be taken for one that is gone, or its lease and snapshots would be taken from it.
+   */
   const statusOf = async (instanceId: string): Promise<string | undefined> => {
-    // An unknown instance is a 404, which the SDK turns into an error or an empty status depending on its version.
     try {
       const status = await client.getStatus(instanceId);
       return status?.runtimeStatus as string | undefined;
-    } catch {
-      return undefined;
+    } catch (error) {
+      // durable-functions 3.5 (DurableClient.getStatus) has no type for it: its own text is the only sign of a 404.
+      if (error instanceof Error && /replied with HTTP 404 response/.test(error.message)) return undefined;
+      throw new AppError('cloud.unavailable', `the state of orchestration ${instanceId} could not be read; try again`, {
+        retryable: true,
+      });
     }
   };
   return {
