@@ -61,3 +61,4 @@ export function snapshotName(jobId: string, lun: number | 'os'): string {
 }
 
 export const pointIdOf = (jobId: string): string => `p-${jobId}`;
+export const jobIdOfPoint = (pointId: string): string => pointId.slice('p-'.length);

@@ -5,7 +5,7 @@
  * stored. They return an Outcome, and `call` decides from its code whether to try again. Waits between tries are durable
  * timers, so nothing sleeps and a restart loses nothing.
  */
-import type { DurableClient, OrchestrationContext, Task } from 'durable-functions';
+import { type DurableClient, EntityId, type OrchestrationContext, type Task } from 'durable-functions';
 import type { RetryRule } from '../base/retry';
 import { AppError, type ErrorCode } from '../model/errors';
 
@@ -158,6 +158,8 @@ export interface OrchestrationClient {
   /** A hint; fine when the instance has ended or never was. */
   raise(instanceId: string, event: string): Promise<void>;
   isRunning(instanceId: string): Promise<boolean>;
+  /** Tells an entity without waiting for it. */
+  signal(entity: { readonly name: string; readonly key: string }, operation: string, input: unknown): Promise<void>;
 }
 
 export function orchestrationClient(client: DurableClient): OrchestrationClient {
@@ -192,6 +194,7 @@ export function orchestrationClient(client: DurableClient): OrchestrationClient 
     raise: async (instanceId, event) => {
       await client.raiseEvent(instanceId, event, null).catch(() => undefined);
     },
+    signal: ({ name, key }, operation, input) => client.signalEntity(new EntityId(name, key), operation, input),
     isRunning: async (instanceId) => {
       const status = await statusOf(instanceId);
       return status === 'Running' || status === 'Pending' || status === 'Suspended';

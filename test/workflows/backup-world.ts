@@ -64,7 +64,11 @@ export function activitiesOf(world: World) {
     prepareTransfer: () => {
       world.session = 'pending';
       for (const id of ['new-os', 'new-0', 'base-os', 'base-0']) world.access.add(id);
-      return { plan, fullReasons: {}, baseSnapshotIds: ['base-os', 'base-0'] };
+      return {
+        plan,
+        fullReasons: {},
+        bases: ['base-os', 'base-0'].map((snapshotId) => ({ snapshotId, madeBy: 'b-0' })),
+      };
     },
     sendTransfers: () => ({ sent: 4 }),
     checkTransfers: () => ({ windowsDone: world.windowsDone++, windowsTotal: 4, bytesSeen: world.windowsDone }),

@@ -11,6 +11,7 @@ const idle: OrchestrationClient = {
   start: () => Promise.resolve('started'),
   raise: () => Promise.resolve(),
   isRunning: () => Promise.resolve(false),
+  signal: () => Promise.resolve(),
 };
 
 function makeStarter() {

@@ -96,7 +96,7 @@ function* cleanUp(context: OrchestrationContext, { scope, prepared, adopted, not
   yield* attempt(notes, 'releasing the fleet', releaseFleet(context, scope.region, jobId));
 
   const fresh = scope.disks.map((disk) => ({ jobId, snapshotId: disk.snapshotId }));
-  const bases = (prepared?.baseSnapshotIds ?? []).map((snapshotId) => ({ jobId, snapshotId }));
+  const bases = (prepared?.bases ?? []).map((base) => ({ jobId, ...base }));
   yield* attempt(notes, 'revoking access', callAll(context, endAccess, adopted ? fresh : bases));
   yield* attempt(notes, 'deleting snapshots', callAll(context, removeSnapshot, adopted ? bases : fresh));
 }

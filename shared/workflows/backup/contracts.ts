@@ -37,12 +37,18 @@ export interface SnapshotCheck {
   readonly pending: number;
 }
 
+export interface BaseSnapshot {
+  readonly snapshotId: string;
+  /** The job that took it, under whose id its intent stands. */
+  readonly madeBy: string;
+}
+
 export interface BackupTransferPlan {
   readonly plan: TransferPlan;
   /** Per disk why it is read in full although an earlier restore point exists; absent for the first one and for incrementals. */
   readonly fullReasons: Readonly<Record<string, string>>;
   /** Snapshots of the previous point; deleted once the new point is verified. */
-  readonly baseSnapshotIds: readonly string[];
+  readonly bases: readonly BaseSnapshot[];
 }
 
 /** What the verification looked at. */
@@ -81,7 +87,10 @@ export const abandonSession = contract<{ jobId: string; vmKey: string }, { commi
   stubborn,
 );
 export const endAccess = contract<{ jobId: string; snapshotId: string }, null>('endAccess', stubborn);
-export const removeSnapshot = contract<{ jobId: string; snapshotId: string }, null>('removeSnapshot', stubborn);
+export const removeSnapshot = contract<{ jobId: string; snapshotId: string; madeBy?: string }, null>(
+  'removeSnapshot',
+  stubborn,
+);
 export const endJob = contract<JobEnd & { vmKey?: string }, null>('endJob', stubborn);
 
 export type { DiskInfo };

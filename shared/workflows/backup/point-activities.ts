@@ -5,13 +5,13 @@ import { publishRestorePoint } from '../../blockstore/publish';
 import { abortSession, openSession } from '../../blockstore/session';
 import { verifyRestorePoint } from '../../blockstore/verify';
 import { AppError, isAppError } from '../../model/errors';
-import { pointIdOf, resourceKey } from '../../model/ids';
+import { jobIdOfPoint, pointIdOf, resourceKey, sameResource } from '../../model/ids';
 import { limits } from '../../model/limits';
 import { planWindows } from '../../model/transfer';
 import type { WorkflowDependencies } from '../dependencies';
 import { throwIfCanceled } from '../jobs';
 import type { TransferDisk } from '../transfer/contracts';
-import type { BackupJobInput, BackupScope, BackupTransferPlan, VerifiedPoint } from './contracts';
+import type { BackupJobInput, BackupScope, BackupTransferPlan, BaseSnapshot, VerifiedPoint } from './contracts';
 import { doubtAboutBase } from './lineage';
 
 const deadline = (): AbortSignal => AbortSignal.timeout(25 * 60_000);
@@ -58,12 +58,13 @@ export function createPointActivities(deps: WorkflowDependencies) {
       );
       const disks: TransferDisk[] = [];
       const fullReasons: Record<string, string> = {};
-      const baseSnapshotIds: string[] = [];
+      const bases: BaseSnapshot[] = [];
       for (const disk of scope.disks) {
         const planned = await planDisk(scope, disk);
         disks.push(planned.disk);
         if (planned.reason !== undefined) fullReasons[String(disk.lun)] = planned.reason;
-        if (planned.base) baseSnapshotIds.push(planned.base.snapshotId);
+        if (planned.base)
+          bases.push({ snapshotId: planned.base.snapshotId, madeBy: jobIdOfPoint(planned.base.pointId) });
       }
       const windowsTotal = disks.reduce(
         (sum, disk) => sum + planWindows(disk.diskBytes, settings.windowBytes).length,
@@ -76,7 +77,7 @@ export function createPointActivities(deps: WorkflowDependencies) {
       return {
         plan: { jobId, tenant, vmKey, region, windowBytes: settings.windowBytes, ...level, disks },
         fullReasons,
-        baseSnapshotIds,
+        bases,
       };
     },
 
@@ -157,6 +158,11 @@ export function createPointActivities(deps: WorkflowDependencies) {
         const snapshot = await compute.getSnapshot(disk.snapshotId);
         if (snapshot.sourceUniqueId === undefined)
           throw new AppError('snapshot.not-found', `the snapshot of disk ${disk.lun} vanished`);
+        // The old base is nobody's from here on: its own job's intent stands again until it is deleted, whatever happens to us.
+        const old = await catalog.bases.read(resourceKey(disk.diskId));
+        if (old && !sameResource(old.snapshotId, disk.snapshotId)) {
+          await catalog.intents.record(jobIdOfPoint(old.pointId), 'snapshot', old.snapshotId);
+        }
         await catalog.bases.put(resourceKey(disk.diskId), {
           pointId,
           snapshotId: disk.snapshotId,

@@ -58,10 +58,10 @@ export function createSnapshotActivities(deps: WorkflowDependencies) {
       return null;
     },
 
-    removeSnapshot: async (input: { jobId: string; snapshotId: string }): Promise<null> => {
+    removeSnapshot: async (input: { jobId: string; snapshotId: string; madeBy?: string }): Promise<null> => {
       await compute.deleteSnapshot(input.snapshotId);
       await catalog.intents.close(input.jobId, 'access', input.snapshotId);
-      await catalog.intents.close(input.jobId, 'snapshot', input.snapshotId);
+      await catalog.intents.close(input.madeBy ?? input.jobId, 'snapshot', input.snapshotId);
       return null;
     },
   };

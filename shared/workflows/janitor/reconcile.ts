@@ -3,12 +3,16 @@
  * orchestration is gone, and deletes a snapshot only when it is ours by recorded id *and* by tag *and* by place, and no base.
  * Every act is idempotent; whatever fails stays recorded and is tried at the next round.
  */
-import { abortSession } from '../../blockstore/session';
-import type { Intent } from '../../catalog/intents';
+import type { Intent, IntentKind } from '../../catalog/intents';
 import { parseArmId, resourceKey } from '../../model/ids';
 import type { Job } from '../../model/job';
+import { createPointActivities } from '../backup/point-activities';
 import { jobTag, type WorkflowDependencies } from '../dependencies';
 import { failureOf, type OrchestrationClient } from '../durable';
+import { fleetEntity } from '../fleet.orchestrator';
+
+/** As a job cleans up itself: the fence first, or a data proxy would ask again for what is being taken away. */
+const order: readonly IntentKind[] = ['session', 'fleet', 'access', 'snapshot', 'upload-disk'];
 
 /** A job between its record and its orchestration looks lost for a moment. */
 const startGraceMs = 5 * 60_000;
@@ -27,46 +31,48 @@ export function createJanitor(deps: WorkflowDependencies, orchestrations: Orches
     return orchestrations.isRunning(jobId);
   };
 
-  const closeSnapshot = async (intent: Intent): Promise<void> => {
+  const { abandonSession } = createPointActivities(deps);
+
+  /** False while it is the base of its disk: the intent stands until it is one no more. */
+  const closeSnapshot = async (intent: Intent): Promise<boolean> => {
     const snapshot = await compute.getSnapshot(intent.resourceId);
-    if (snapshot.state === 'gone') return;
+    if (snapshot.state === 'gone') return true;
     const base = snapshot.sourceDiskId ? await catalog.bases.read(resourceKey(snapshot.sourceDiskId)) : undefined;
     const isBase = base?.snapshotId.toLowerCase() === intent.resourceId.toLowerCase();
     const isOurs = snapshot.tags[jobTag] === intent.jobId;
     const isInPlace =
       parseArmId(intent.resourceId).resourceGroup.toLowerCase() === settings.snapshotGroup.toLowerCase();
-    if (isBase) return;
+    if (isBase) return false;
     if (!isOurs || !isInPlace) {
       logger.warn('a recorded snapshot is not ours any more and is left alone', {
         jobId: intent.jobId,
         ours: isOurs,
         inPlace: isInPlace,
       });
-      return;
+      return true;
     }
     await compute.deleteSnapshot(intent.resourceId);
+    return true;
   };
 
-  const act = async (intent: Intent): Promise<void> => {
+  /** Whether the intent can be struck out. */
+  const act = async (intent: Intent, job: Job | undefined): Promise<boolean> => {
     switch (intent.kind) {
+      case 'session':
+        // A point that was committed before its job was lost is put into the catalog, unverified: it is there to restore from.
+        await abandonSession({ jobId: intent.jobId, vmKey: resourceKey(job?.vmId ?? '') });
+        return true;
+      case 'fleet':
+        await orchestrations.signal({ name: fleetEntity, key: intent.resourceId }, 'release', intent.jobId);
+        return true;
+      case 'access':
+        await compute.revokeSnapshotAccess(intent.resourceId);
+        return true;
       case 'snapshot':
         return closeSnapshot(intent);
-      case 'access':
-        return compute.revokeSnapshotAccess(intent.resourceId);
       case 'upload-disk':
-        return compute.discardUploadDisk(intent.resourceId, intent.jobId);
-      case 'session': {
-        const repository = await deps.openRepository({
-          role: 'writer',
-          tenant: settings.tenant,
-          sessionId: intent.jobId,
-        });
-        await abortSession(repository, intent.jobId);
-        return;
-      }
-      case 'fleet':
-        // The fleet entity forgets a job by its release; an ended job has released, or the entity's next user will.
-        return;
+        await compute.discardUploadDisk(intent.resourceId, intent.jobId);
+        return true;
     }
   };
 
@@ -85,6 +91,10 @@ export function createJanitor(deps: WorkflowDependencies, orchestrations: Orches
         for (const job of page.items) {
           if (await works(job, job.id)) continue;
           lostJobs += 1;
+          // Its own release never came: without this one the region's proxies would run, and cost, for ever.
+          await orchestrations.signal({ name: fleetEntity, key: job.region }, 'release', job.id);
+          if (job.kind === 'backup') await catalog.leases.release(resourceKey(job.vmId), job.id);
+          // Last: until then the job is found again, should anything before it fail.
           await catalog.jobs.update(job.id, (current) => ({
             ...current,
             status: 'failed',
@@ -95,15 +105,16 @@ export function createJanitor(deps: WorkflowDependencies, orchestrations: Orches
               message: 'the orchestration of this job is gone (terminated or purged); start it again',
             },
           }));
-          if (job.kind === 'backup') await catalog.leases.release(resourceKey(job.vmId), job.id);
         }
         cursor = page.nextCursor;
       } while (cursor !== undefined);
 
-      for (const intent of await catalog.intents.list()) {
-        if (await works(await catalog.jobs.read(intent.jobId), intent.jobId)) continue;
+      const intents = (await catalog.intents.list()).sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+      for (const intent of intents) {
+        const job = await catalog.jobs.read(intent.jobId);
+        if (await works(job, intent.jobId)) continue;
         try {
-          await act(intent);
+          if (!(await act(intent, job))) continue;
           await catalog.intents.close(intent.jobId, intent.kind, intent.resourceId);
           closed += 1;
         } catch (error) {
