@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { BuildLayout, StateLayout } from './layout';
+import type { StateLayout } from './layout';
 import { sampleTenant } from './settings';
 
 export const fleetNames = ['process', 'functions', 'scale-set'] as const;
@@ -26,10 +26,9 @@ export function fleetSettings(fleet: FleetName): Record<string, string> {
   };
 }
 
-/** For the simulator's seed file: one scale set a region, at zero instances. */
-export function scaleSetSeeds(fleet: FleetName, build: BuildLayout, layout: StateLayout) {
+/** For the simulator's seed file: one scale set a region, at zero instances, each of which runs `program`. */
+export function scaleSetSeeds(fleet: FleetName, program: string, layout: StateLayout) {
   if (fleet !== 'scale-set') return [];
-  const program = path.join(build.dist, 'shared', 'app', 'data-proxy-main.js');
   return sampleTenant.regions.map((region) => ({
     subscription: sampleTenant.subscription,
     resourceGroup: GROUP,

@@ -9,6 +9,12 @@ export interface BuildLayout {
   readonly dist: string;
 }
 
+/** The unpacked archives of `npm run package`: nothing of them needs the checkout. */
+export interface PackagedProduct {
+  readonly functionApp: string;
+  readonly dataProxy: string;
+}
+
 /** Works from the compiled file and from the source (tests); these may name a build elsewhere. */
 export function findBuild(dist = process.env['BLOCKFERRY_TEST_DIST']): BuildLayout {
   // A build elsewhere may bring its own package.json and host.json: then that is the app the host loads.

@@ -14,7 +14,7 @@ import { awsSeed } from './aws-seed';
 import { type ChildEvent, SupervisedChild } from './child';
 import { type FleetName, fleetSettings, scaleSetSeeds, writeInstanceSettings } from './fleets';
 import { type KeyPlace, keySeeds, keySettings, writeKeys } from './keys';
-import { type BuildLayout, findBuild, type StateLayout, stateLayout } from './layout';
+import { type BuildLayout, findBuild, type PackagedProduct, type StateLayout, stateLayout } from './layout';
 import { isListening, loadPorts, type Ports, portNames, requireFree } from './ports';
 import { endStackProcesses, findDataProxies, findStackProcesses, type StackProcess } from './processes';
 import { baseEnvironment, type CloudAddresses, productSettings, sampleTenant } from './settings';
@@ -33,6 +33,8 @@ export interface StackOptions {
   readonly fleet?: FleetName;
   /** What wraps the tenant's root key: a key file (also when absent), or the simulated Key Vault with an escrow key. */
   readonly keys?: KeyPlace;
+  /** What is deployed instead of the build: folders as `npm run package` makes them. */
+  readonly packaged?: PackagedProduct;
   /** More or other settings for the product. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly onEvent?: (event: ChildEvent) => void;
@@ -137,7 +139,8 @@ async function launch({ options, layout, ports, id, children, release }: Launch)
   if (fleet === 'scale-set') writeInstanceSettings(layout, settings);
   let api: Stack['api'];
   if (options.host !== false) {
-    const args = ['--app', build.root, '--state', layout.host, '--port', String(ports.host), '--parent', parent];
+    const app = options.packaged?.functionApp ?? build.root;
+    const args = ['--app', app, '--state', layout.host, '--port', String(ports.host), '--parent', parent];
     const host = child('host', [program('host/main.js'), ...args], { ...base, ...settings });
     const said = await host.start();
     api = { url: text(said, 'url'), functionKey: text(said, 'functionKey'), masterKey: text(said, 'masterKey') };
@@ -208,12 +211,18 @@ function seedOf(options: StackOptions, build: BuildLayout, layout: StateLayout) 
     subscriptions: [subscription],
     resourceGroups: [snapshotGroup, 'restored'].map((name) => ({ subscription, name, location: regions[0] })),
     vms: options.vms ?? [],
-    scaleSets: scaleSetSeeds(options.fleet ?? 'process', build, layout),
+    scaleSets: scaleSetSeeds(options.fleet ?? 'process', programOf(options, build), layout),
     identities: [{ clientId: sampleTenant.clientId, objectId: sampleTenant.objectId, default: true }],
     keyVault: { keys: keySeeds(options.keys ?? 'key-file') },
     aws: awsSeed({ ...sampleTenant, region: sampleTenant.awsRegion, subject: sampleTenant.objectId }),
   };
 }
+
+/** What an instance of a scale set runs. */
+const programOf = ({ packaged }: StackOptions, build: BuildLayout): string =>
+  packaged === undefined
+    ? path.join(build.dist, 'shared', 'app', 'data-proxy-main.js')
+    : path.join(packaged.dataProxy, 'data-proxy.js');
 
 function addressesOf(ready: Readonly<Record<string, unknown>>): CloudAddresses {
   const endpoints = ready['endpoints'] as Readonly<Record<string, unknown>>;

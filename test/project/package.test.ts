@@ -18,7 +18,7 @@ test('the Functions worker finds the compiled functions, as CommonJS', () => {
   expect(manifest.type ?? 'commonjs').toBe('commonjs');
 });
 
-test.each(['demo', 'test', 'start', 'cloud'])('npm run %s does its own set-up', (name) => {
+test.each(['demo', 'test', 'start', 'cloud', 'package'])('npm run %s does its own set-up', (name) => {
   expect(manifest.scripts[name]).toBe(`node local/bootstrap.mjs ${name}`);
 });
 

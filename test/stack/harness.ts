@@ -35,7 +35,7 @@ export interface MachineSpec {
   readonly disks: readonly DiskSpec[];
 }
 
-export interface TrialOptions extends Pick<StackOptions, 'fleet' | 'keys' | 'settings'> {
+export interface TrialOptions extends Pick<StackOptions, 'fleet' | 'keys' | 'settings' | 'packaged'> {
   readonly machines: readonly MachineSpec[];
   /** Settings that need to know the ports before anything runs. */
   readonly throughProxies?: (ports: Ports) => Promise<Readonly<Record<string, string>>>;
@@ -94,6 +94,7 @@ export async function startTrial(options: TrialOptions): Promise<Trial> {
       vms,
       ...(options.fleet === undefined ? {} : { fleet: options.fleet }),
       ...(options.keys === undefined ? {} : { keys: options.keys }),
+      ...(options.packaged === undefined ? {} : { packaged: options.packaged }),
       settings: {
         BLOCKFERRY_POLL_MS: '100',
         BLOCKFERRY_STALL_MS: '5000',
