@@ -4,17 +4,20 @@ import * as df from 'durable-functions';
 import { handleRequest, routes } from '../shared/api/routes';
 import { composeApp } from '../shared/app/compose';
 import { orchestrationClient } from '../shared/workflows/durable';
+import { onControlPlane } from './registration/plane';
 
-for (const route of routes) {
-  app.http(route.name, {
-    methods: [route.method],
-    route: route.route,
-    authLevel: route.authLevel,
-    extraInputs: [df.input.durableClient()],
-    handler: async (request, context) => {
-      const { apiFor } = await composeApp();
-      const deps = apiFor(orchestrationClient(df.getClient(context)));
-      return handleRequest(route, request, deps, context.invocationId);
-    },
-  });
-}
+onControlPlane(() => {
+  for (const route of routes) {
+    app.http(route.name, {
+      methods: [route.method],
+      route: route.route,
+      authLevel: route.authLevel,
+      extraInputs: [df.input.durableClient()],
+      handler: async (request, context) => {
+        const { apiFor } = await composeApp();
+        const deps = apiFor(orchestrationClient(df.getClient(context)));
+        return handleRequest(route, request, deps, context.invocationId);
+      },
+    });
+  }
+});

@@ -19,21 +19,24 @@ import {
 } from '../shared/workflows/backup/contracts';
 import { snapshotMachine } from '../shared/workflows/backup/snapshot.orchestrator';
 import { registerActivities } from './registration/activities';
+import { onControlPlane } from './registration/plane';
 
-df.app.orchestration(backupOrchestrator, backupJob);
-df.app.orchestration(snapshotOrchestrator, snapshotMachine);
+onControlPlane(() => {
+  df.app.orchestration(backupOrchestrator, backupJob);
+  df.app.orchestration(snapshotOrchestrator, snapshotMachine);
 
-registerActivities([
-  beginBackup,
-  enterPhase,
-  requestSnapshot,
-  checkSnapshots,
-  prepareTransfer,
-  publishPoint,
-  verifyPoint,
-  adoptPoint,
-  abandonSession,
-  endAccess,
-  removeSnapshot,
-  endJob,
-]);
+  registerActivities([
+    beginBackup,
+    enterPhase,
+    requestSnapshot,
+    checkSnapshots,
+    prepareTransfer,
+    publishPoint,
+    verifyPoint,
+    adoptPoint,
+    abandonSession,
+    endAccess,
+    removeSnapshot,
+    endJob,
+  ]);
+});

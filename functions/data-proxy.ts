@@ -24,34 +24,42 @@ import {
 } from '../shared/workflows/transfer/contracts';
 import { transferWindows } from '../shared/workflows/transfer/transfer.orchestrator';
 import { registerActivities } from './registration/activities';
+import { onControlPlane, onDataPlane } from './registration/plane';
 
 const connection = 'BLOCKFERRY_STORAGE_CONNECTION';
 
-df.app.orchestration(transferOrchestrator, transferWindows);
-registerActivities([sendTransfers, checkTransfers]);
+onControlPlane(() => {
+  df.app.orchestration(transferOrchestrator, transferWindows);
+  registerActivities([sendTransfers, checkTransfers]);
 
-df.app.entity<FleetState>(fleetEntity, async (context) => {
-  const { fleet } = await composeApp();
-  await createFleetEntity(fleet)(context);
+  df.app.entity<FleetState>(fleetEntity, async (context) => {
+    const { fleet } = await composeApp();
+    await createFleetEntity(fleet)(context);
+  });
+
+  app.storageQueue('transferEvents', {
+    queueName: transferEventQueueName,
+    connection,
+    extraInputs: [df.input.durableClient()],
+    handler: async (message: unknown, context: InvocationContext) => {
+      const event = transferEventSchema.parse(message);
+      const { catalog } = await composeApp();
+      await catalog.jobs.putProgress(event);
+      if (event.kind !== 'progress') {
+        await orchestrationClient(df.getClient(context)).raise(transferInstanceId(event.jobId), wakeEvent);
+      }
+    },
+  });
 });
 
-app.storageQueue('transferEvents', {
-  queueName: transferEventQueueName,
-  connection,
-  extraInputs: [df.input.durableClient()],
-  handler: async (message: unknown, context: InvocationContext) => {
-    const event = transferEventSchema.parse(message);
-    const { catalog } = await composeApp();
-    await catalog.jobs.putProgress(event);
-    if (event.kind !== 'progress') {
-      await orchestrationClient(df.getClient(context)).raise(transferInstanceId(event.jobId), wakeEvent);
-    }
-  },
-});
-
-const settings = loadSettings();
-if (settings.BLOCKFERRY_FLEET === 'functions') {
-  for (const region of settings.BLOCKFERRY_REGIONS) {
+onDataPlane(() => {
+  const settings = loadSettings();
+  if (settings.BLOCKFERRY_FLEET !== 'functions') return;
+  // An app that is the data proxy of one region serves that region's queue; one that is everything serves them all.
+  const served =
+    settings.BLOCKFERRY_SERVES === 'data-proxy' ? [settings.BLOCKFERRY_REGION] : settings.BLOCKFERRY_REGIONS;
+  for (const region of served) {
+    if (region === undefined) continue;
     app.storageQueue(`dataProxy-${region}`, {
       queueName: transferQueueName(region),
       connection,
@@ -62,4 +70,4 @@ if (settings.BLOCKFERRY_FLEET === 'functions') {
       },
     });
   }
-}
+});

@@ -9,7 +9,10 @@ import {
 } from '../shared/workflows/restore/contracts';
 import { restoreJob } from '../shared/workflows/restore/restore-job.orchestrator';
 import { registerActivities } from './registration/activities';
+import { onControlPlane } from './registration/plane';
 
-df.app.orchestration(restoreOrchestrator, restoreJob);
+onControlPlane(() => {
+  df.app.orchestration(restoreOrchestrator, restoreJob);
 
-registerActivities([beginRestore, createTarget, finishTarget, discardTarget]);
+  registerActivities([beginRestore, createTarget, finishTarget, discardTarget]);
+});

@@ -69,6 +69,7 @@ export function productSettings(layout: StateLayout, ports: Ports, cloud: CloudA
     BLOCKFERRY_DATA_BUCKET: sampleTenant.dataBucket,
     BLOCKFERRY_CONTROL_BUCKET: sampleTenant.controlBucket,
     BLOCKFERRY_KEY_FILE: layout.keyFile,
+    BLOCKFERRY_SERVES: 'all',
     BLOCKFERRY_FLEET: 'process',
     BLOCKFERRY_STATE_DIRECTORY: layout.proxies,
     BLOCKFERRY_IMAGE_DIRECTORY: layout.restored,

@@ -62,6 +62,8 @@ export const settingsSchema = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/, '64 hex digits')
     .optional(),
+  /** What a function app does: everything, the control plane, or the data proxy of the region BLOCKFERRY_REGION. */
+  BLOCKFERRY_SERVES: z.enum(['all', 'control', 'data-proxy']).default('all'),
   BLOCKFERRY_FLEET: z.enum(['functions', 'scale-set', 'process']).default('functions'),
   BLOCKFERRY_SCALE_SETS: z
     .string()
@@ -125,6 +127,12 @@ function combinations(settings: Settings): string[] {
     for (const region of settings.BLOCKFERRY_REGIONS) {
       if (!known.has(region)) problems.push(`BLOCKFERRY_SCALE_SETS: no scale set for region ${region}`);
     }
+  }
+  if (settings.BLOCKFERRY_SERVES === 'data-proxy' && settings.BLOCKFERRY_FLEET !== 'functions') {
+    problems.push('BLOCKFERRY_SERVES: an app that is a data proxy belongs to the fleet "functions"');
+  }
+  if (settings.BLOCKFERRY_SERVES === 'data-proxy' && settings.BLOCKFERRY_REGION === undefined) {
+    problems.push('BLOCKFERRY_REGION: the region whose data proxy this app is');
   }
   if (settings.BLOCKFERRY_FLEET === 'process' && settings.BLOCKFERRY_STATE_DIRECTORY === undefined) {
     problems.push('BLOCKFERRY_STATE_DIRECTORY: needed by the fleet "process"');

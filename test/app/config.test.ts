@@ -33,6 +33,13 @@ test('a scale-set fleet without a scale set for a region is refused', () => {
   expect(() => loadSettings({ ...sample.Values, BLOCKFERRY_FLEET: 'scale-set' })).toThrow('BLOCKFERRY_SCALE_SETS');
 });
 
+test('an app that is the data proxy of a region must be told which', () => {
+  const asProxy = { ...sample.Values, BLOCKFERRY_SERVES: 'data-proxy' };
+  expect(() => loadSettings(asProxy)).toThrow('BLOCKFERRY_REGION');
+  expect(() => loadSettings({ ...asProxy, BLOCKFERRY_REGION: 'westeurope' })).not.toThrow();
+  expect(() => loadSettings({ ...asProxy, BLOCKFERRY_FLEET: 'process' })).toThrow('BLOCKFERRY_SERVES');
+});
+
 test('storage needs a connection or both endpoints', () => {
   const { BLOCKFERRY_STORAGE_CONNECTION: _connection, ...rest } = sample.Values;
   expect(() => loadSettings(rest)).toThrow('BLOCKFERRY_STORAGE_CONNECTION');

@@ -121,6 +121,13 @@ test.each(orchestrators.map((file) => [file.path, file] as const))(
   },
 );
 
+test.each(files.filter((file) => /^functions\/[^/]+\.ts$/.test(file.path)).map((file) => [file.path, file] as const))(
+  '%s says on which plane its functions are',
+  (_path, file) => {
+    expect(importsOf(file)).toContain('./registration/plane');
+  },
+);
+
 test('there are orchestrators to check', () => {
   expect(orchestrators.length).toBeGreaterThanOrEqual(4);
 });
