@@ -11,7 +11,7 @@ const BODY_BYTES_MAX = 2 ** 20;
 const actionSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('status'),
-    status: z.int().min(400).max(599),
+    status: z.int().min(200).max(599),
     code: z.string().optional(),
     retryAfterSeconds: z.int().min(0).optional(),
   }),
@@ -21,7 +21,7 @@ const actionSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delay'), ms: z.int().min(0) }),
   z.object({ kind: z.literal('truncate') }),
   z.object({ kind: z.literal('cut') }),
-  z.object({ kind: z.literal('corrupt') }),
+  z.object({ kind: z.enum(['short-chunked', 'empty', 'corrupt', 'other-bytes', 'other-range']) }),
   z.object({ kind: z.literal('drip'), bytes: z.int().min(1), everyMs: z.int().min(0) }),
   z.object({ kind: z.literal('expire') }),
 ]);

@@ -27,7 +27,7 @@ class EchoService implements CloudService {
       return;
     }
     request.logDetails = { expired: request.fault?.kind === 'expire' };
-    response.writeHead(200, { 'content-length': BODY.length, 'x-page': 'yes' });
+    response.writeHead(200, { 'content-length': BODY.length, 'x-page': 'yes', 'content-range': 'bytes 0-4095/9000' });
     response.write(BODY.subarray(0, 1000));
     response.end(BODY.subarray(1000));
   }
@@ -142,6 +142,32 @@ describe('listen', () => {
     const different = [...body].map((byte, at) => byte ^ (BODY[at] ?? 0)).filter((bits) => bits !== 0);
     expect(different).toHaveLength(1);
     expect(Math.log2(different[0] ?? 0) % 1).toBe(0);
+  });
+
+  test('status 200: a success that carries an error, before the effect', async () => {
+    inject({ kind: 'status', status: 200, code: 'InternalError' });
+    const reply = await fetchOnce(listener.port, '/page', Buffer.alloc(10));
+    expect([reply.status, reply.body.toString()]).toEqual([200, 'disk.write 200 InternalError']);
+    expect(service.effects).toBe(0);
+  });
+
+  test('short-chunked and empty: clean ends that no length contradicts', async () => {
+    inject({ kind: 'short-chunked' });
+    const short = await fetchOnce(listener.port, '/page');
+    expect([short.headers['content-length'], short.headers['transfer-encoding']]).toEqual([undefined, 'chunked']);
+    expect(short.body.equals(BODY.subarray(0, 2048))).toBe(true);
+    inject({ kind: 'empty' });
+    expect((await fetchOnce(listener.port, '/page')).headers['content-length']).toBe('0');
+  });
+
+  test('other-bytes and other-range: a reply of the right shape for something else', async () => {
+    inject({ kind: 'other-bytes' });
+    const bytes = await fetchOnce(listener.port, '/page');
+    expect(bytes.body).toHaveLength(BODY.length);
+    expect(bytes.body.some((byte, at) => byte === BODY[at])).toBe(false);
+    inject({ kind: 'other-range' });
+    const range = await fetchOnce(listener.port, '/page');
+    expect([range.headers['content-range'], range.body.equals(BODY)]).toEqual(['bytes 512-4607/9000', true]);
   });
 
   test.each<FaultAction>([

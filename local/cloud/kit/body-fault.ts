@@ -7,7 +7,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultAction } from './faults';
 import type { SeededRandom } from './random';
 
-const BODY_FAULTS = new Set(['lost-reply', 'stall', 'truncate', 'cut', 'corrupt', 'drip']);
+const BODY_FAULTS = new Set([
+  'lost-reply',
+  'stall',
+  'truncate',
+  'cut',
+  'short-chunked',
+  'empty',
+  'corrupt',
+  'other-bytes',
+  'other-range',
+  'drip',
+]);
+const PAGE_BYTES = 512;
 
 /** Whether this fault needs the reply's bytes. */
 export function isBodyFault(fault: FaultAction | undefined): fault is FaultAction {
@@ -88,6 +100,25 @@ async function send(response: ServerResponse, body: Buffer, fault: FaultAction, 
       response.write(body.subarray(0, half), () => response.destroy());
       if (half === 0) response.destroy();
       return;
+    case 'short-chunked':
+      response.removeHeader('content-length');
+      response.write(body.subarray(0, half));
+      response.end();
+      return;
+    case 'empty':
+      declare(0);
+      response.end();
+      return;
+    case 'other-bytes':
+      response.end(body.map((byte) => byte ^ 0xa5));
+      return;
+    case 'other-range': {
+      const range = /^bytes (\d+)-(\d+)(\/.*)$/.exec(String(response.getHeader('content-range') ?? ''));
+      const moved = (text: string | undefined): number => Number(text) + PAGE_BYTES;
+      if (range) response.setHeader('content-range', `bytes ${moved(range[1])}-${moved(range[2])}${range[3]}`);
+      response.end(body);
+      return;
+    }
     case 'corrupt':
       if (body.length > 0) {
         const at = Math.floor(tools.random.next() * body.length);

@@ -1,7 +1,7 @@
 import type { SeededRandom } from './random';
 
 export type FaultAction =
-  /** Before the effect: this status instead of the service's answer. */
+  /** Before the effect: this status instead of the service's answer; 200 gives a success that carries an error's body. */
   | { readonly kind: 'status'; readonly status: number; readonly code?: string; readonly retryAfterSeconds?: number }
   /** Before the effect: the socket is destroyed. */
   | { readonly kind: 'reset' }
@@ -15,8 +15,16 @@ export type FaultAction =
   | { readonly kind: 'truncate' }
   /** The socket is destroyed in the middle of the body. */
   | { readonly kind: 'cut' }
+  /** The same half without a content-length: a chunked reply that ends early but cleanly. */
+  | { readonly kind: 'short-chunked' }
+  /** A clean reply without a body. */
+  | { readonly kind: 'empty' }
   /** One bit of the body is flipped. */
   | { readonly kind: 'corrupt' }
+  /** As many bytes, all of them others. */
+  | { readonly kind: 'other-bytes' }
+  /** The reply says that it is for a range one page further on; without a content-range it is left as it was. */
+  | { readonly kind: 'other-range' }
   /** The body arrives in pieces of `bytes`, one every `everyMs`. */
   | { readonly kind: 'drip'; readonly bytes: number; readonly everyMs: number }
   /** The service answers as if the credential, SAS or token had expired; it reads `request.fault`. */
