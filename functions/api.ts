@@ -1,7 +1,8 @@
 /** The HTTP API: one function for each row of the route table. */
 import { app } from '@azure/functions';
 import * as df from 'durable-functions';
-import { handleRequest, routes } from '../shared/api/routes';
+import { handleRequest } from '../shared/api/handle';
+import { routes } from '../shared/api/routes';
 import { composeApp } from '../shared/app/compose';
 import { orchestrationClient } from '../shared/workflows/durable';
 import { onControlPlane } from './registration/plane';
@@ -10,8 +11,8 @@ onControlPlane(() => {
   for (const route of routes) {
     app.http(route.name, {
       methods: [route.method],
-      route: route.route,
-      authLevel: route.authLevel,
+      route: route.path,
+      authLevel: route.roles === 'anonymous' ? 'anonymous' : 'function',
       extraInputs: [df.input.durableClient()],
       handler: async (request, context) => {
         const { apiFor } = await composeApp();

@@ -2,13 +2,15 @@
 import { z } from 'zod';
 import { resourceKey } from '../model/ids';
 import type { Machine } from '../model/machine';
-import { readBody } from './body';
+import type { Caller } from './caller';
 import type { ApiDependencies } from './dependencies';
-import { type ApiRequest, type ApiResponse, accepted, json } from './http';
-import { idempotent, seededJobId } from './idempotent';
+import { type ApiResponse, accepted, json } from './http';
+import { seededJobId } from './idempotent';
 import { findMachine } from './inventory';
 import { badRequest, ProblemError } from './problem';
-import { dryRunParameter, readQuery, vmIdParameter } from './query';
+import { vmIdParameter } from './query';
+import { defineRoute } from './route';
+import { lunSchema, sampleVmId, startedReply } from './schemas';
 import { obstacleOf } from './start-selected';
 
 const dataLunSchema = z.number().int().min(0).max(63);
@@ -16,13 +18,31 @@ const backupBodySchema = z.strictObject({
   vmId: vmIdParameter,
   excludeLuns: z.array(dataLunSchema).max(64).optional(),
 });
+type BackupBody = z.output<typeof backupBodySchema>;
 
-export async function startBackup(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  const { dryRun } = readQuery(request, { dryRun: dryRunParameter });
-  const body = await readBody(request, backupBodySchema);
-  if (dryRun) return previewBackup(deps, body);
-  return idempotent(deps, request, body, async (seed) => {
-    const machine = await vetted(deps, body);
+const previewSchema = z.strictObject({
+  dryRun: z.literal(true),
+  vmId: z.string(),
+  vmName: z.string(),
+  disks: z.array(z.strictObject({ lun: lunSchema, name: z.string(), sizeBytes: z.number() })),
+});
+
+export const startBackup = defineRoute({
+  name: 'startBackup',
+  method: 'POST',
+  path: 'backups',
+  area: 'Backups',
+  roles: ['operator'],
+  scope: 'vm',
+  mutates: true,
+  summary: 'Back up one VM now',
+  description: 'A VM has one job at a time: 409 names the one in the way.',
+  body: backupBodySchema,
+  replies: { 200: { description: 'Dry run: what would be backed up', schema: previewSchema }, 202: startedReply },
+  example: { body: { vmId: sampleVmId, excludeLuns: [3] } },
+  handler: async ({ caller, body, dryRun, seed }, deps) => {
+    const machine = await vetted(deps, caller, body);
+    if (dryRun) return preview(deps, machine, body);
     const jobId = seed === undefined ? undefined : seededJobId('b', seed);
     const answer = await deps.jobs.startBackup({
       machine,
@@ -32,14 +52,11 @@ export async function startBackup(request: ApiRequest, deps: ApiDependencies): P
     });
     if (answer.outcome === 'running' && answer.jobId !== jobId) throw alreadyRunning(machine, answer.jobId);
     return accepted(answer.jobId, { jobId: answer.jobId, status: 'running' });
-  });
-}
-
-type BackupBody = z.output<typeof backupBodySchema>;
+  },
+});
 
 /** Answers as the real request would, and starts nothing. */
-async function previewBackup(deps: ApiDependencies, body: BackupBody): Promise<ApiResponse> {
-  const machine = await vetted(deps, body);
+async function preview(deps: ApiDependencies, machine: Machine, body: BackupBody): Promise<ApiResponse> {
   const holder = await deps.catalog.leases.holder(resourceKey(machine.id));
   const job = holder === undefined ? undefined : await deps.catalog.jobs.read(holder);
   if (job?.status === 'running') throw alreadyRunning(machine, job.id);
@@ -50,8 +67,8 @@ async function previewBackup(deps: ApiDependencies, body: BackupBody): Promise<A
 }
 
 /** The VM, when it is there and can be backed up: nothing is started for one that cannot. */
-async function vetted(deps: ApiDependencies, body: BackupBody): Promise<Machine> {
-  const machine = await findMachine(deps, body.vmId);
+async function vetted(deps: ApiDependencies, caller: Caller, body: BackupBody): Promise<Machine> {
+  const machine = await findMachine(deps, caller, body.vmId);
   const wrong = (body.excludeLuns ?? []).flatMap((lun, index) =>
     machine.disks.some((disk) => disk.lun === lun)
       ? []

@@ -1,6 +1,5 @@
 /** HTTP as the use cases see it: small enough to be made by hand in a test, and fed by @azure/functions in production. */
 import type { HttpResponseInit } from '@azure/functions';
-import { AppError } from '../model/errors';
 
 /** What is used of a request. `HttpRequest` of @azure/functions fits. */
 export interface ApiRequest {
@@ -18,6 +17,8 @@ export interface ApiResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** JSON; absent for 204. */
   readonly body?: unknown;
+  /** Instead of JSON: sent as it is, under the content-type that `headers` give. */
+  readonly raw?: string | Uint8Array | ReadableStream<Uint8Array>;
 }
 
 export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): ApiResponse => ({
@@ -34,6 +35,9 @@ export const accepted = (jobId: string, body: unknown): ApiResponse =>
 const fixedHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
 
 export function toHttp(response: ApiResponse): HttpResponseInit & { readonly status: number } {
+  if (response.raw !== undefined) {
+    return { status: response.status, headers: { ...fixedHeaders, ...response.headers }, body: response.raw };
+  }
   const contentType = response.status >= 400 ? 'application/problem+json' : 'application/json';
   const headers = { ...fixedHeaders, ...response.headers };
   return response.body === undefined
@@ -43,11 +47,4 @@ export function toHttp(response: ApiResponse): HttpResponseInit & { readonly sta
         headers: { 'content-type': contentType, ...headers },
         body: JSON.stringify(response.body),
       };
-}
-
-/** A route's own parameter: absent only when routes and handlers disagree. */
-export function routeParameter(request: ApiRequest, name: string): string {
-  const value = request.params[name];
-  if (value === undefined) throw new AppError('request.invalid', `the route has no ${name}`);
-  return value;
 }

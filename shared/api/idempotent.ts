@@ -1,8 +1,10 @@
-/** Idempotency-Key on POSTs: same key and same request, same job; same key and another request, 422. */
+/** Idempotency-Key on whatever changes something: same key and same request, same answer; same key and another request, 422. Kept apart by caller. */
 import { createHash } from 'node:crypto';
+import type { Caller } from './caller';
 import type { ApiDependencies } from './dependencies';
 import type { ApiRequest, ApiResponse } from './http';
 import { badRequest, ProblemError } from './problem';
+import { HOSTS_OWN } from './query';
 
 const KEY = /^[\x21-\x7e]{1,200}$/;
 
@@ -14,17 +16,19 @@ const KEY = /^[\x21-\x7e]{1,200}$/;
 export async function idempotent(
   deps: Pick<ApiDependencies, 'catalog'>,
   request: ApiRequest,
-  body: unknown,
+  { caller, body }: { readonly caller: Pick<Caller, 'id'>; readonly body: unknown },
   run: (seed: string | undefined) => Promise<ApiResponse>,
 ): Promise<ApiResponse> {
-  const key = request.headers.get('idempotency-key');
-  if (key === null) return run(undefined);
-  if (!KEY.test(key)) {
+  const given = request.headers.get('idempotency-key');
+  if (given === null) return run(undefined);
+  if (!KEY.test(given)) {
     throw badRequest('the idempotency key is not as it should be', [
       { header: 'Idempotency-Key', message: '1 to 200 visible ASCII characters' },
     ]);
   }
   const { idempotency } = deps.catalog;
+  // Two callers may well hit upon the same key; one must not see the other's answer.
+  const key = `${caller.id}\n${given}`;
   const fingerprint = fingerprintOf(request, body);
   const claim = await idempotency.claim(key, fingerprint);
   if (claim.kind === 'mismatch') {
@@ -48,7 +52,8 @@ export function seededJobId(prefix: 'b' | 'r', seed: string, ...parts: readonly 
 }
 
 function fingerprintOf(request: ApiRequest, body: unknown): string {
-  return sha256(`${request.method} ${new URL(request.url).pathname}\n${canonical(body)}`);
+  const query = [...request.query].filter(([name]) => !HOSTS_OWN.includes(name) && name !== 'dryRun').sort();
+  return sha256(`${request.method} ${new URL(request.url).pathname} ${JSON.stringify(query)}\n${canonical(body)}`);
 }
 
 /** The same for bodies that differ in white space or order of fields only. */

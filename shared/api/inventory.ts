@@ -2,6 +2,7 @@
 import { boundedMap } from '../base/bounded-map';
 import { parseArmId } from '../model/ids';
 import type { Machine } from '../model/machine';
+import { type Caller, inScope } from './caller';
 import type { ApiDependencies } from './dependencies';
 import { notFound } from './problem';
 
@@ -18,9 +19,10 @@ export async function listMachines(deps: Inventory): Promise<Machine[]> {
   return lists.flat();
 }
 
-/** `vmId` in our form. A VM elsewhere and a VM that is not there look alike: 404. */
-export async function findMachine(deps: Inventory, vmId: string): Promise<Machine> {
-  const machine = isServed(deps, parseArmId(vmId).subscription) ? await deps.compute.getMachine(vmId) : undefined;
+/** `vmId` in our form. A VM elsewhere, one out of the caller's scope and one that is not there look alike: 404. */
+export async function findMachine(deps: Inventory, caller: Pick<Caller, 'scopes'>, vmId: string): Promise<Machine> {
+  const visible = isServed(deps, parseArmId(vmId).subscription) && inScope(caller, vmId);
+  const machine = visible ? await deps.compute.getMachine(vmId) : undefined;
   if (!machine) throw notFound(`no virtual machine ${vmId} in the subscriptions of this installation`, 'vm.not-found');
   return machine;
 }

@@ -1,116 +1,134 @@
-/** Policies over HTTP: read, put with optimistic concurrency, delete. The schema and the schedule are judged before a write. */
+/** Policies over HTTP: read, put with optimistic concurrency, delete. A policy may select VMs anywhere, so it takes the whole scope. */
 import { z } from 'zod';
-import { ABSENT, type PolicyState, type StoredPolicy } from '../catalog/policies';
+import { ABSENT, type StoredPolicy } from '../catalog/policies';
 import { isAppError } from '../model/errors';
-import { policyNameSchema } from '../model/ids';
-import { type Policy, policySchema, type Selector } from '../model/policy';
-import { checkSchedule, nextSlotAt } from '../policy/schedule';
-import { checkBody, readJson } from './body';
 import type { ApiDependencies } from './dependencies';
-import { type ApiRequest, type ApiResponse, json, routeParameter } from './http';
-import { badRequest, type FieldError, fieldErrors, notFound, ProblemError, plainMessage } from './problem';
-import { readQuery, VM_ID_WANTED, vmIdFrom } from './query';
+import { type ApiRequest, json } from './http';
+import { policyFrom, policyView, policyViewSchema, putPolicySchema } from './policy-document';
+import { badRequest, notFound, ProblemError } from './problem';
+import { defineRoute } from './route';
+import { nameParameter, readers } from './schemas';
 
-/** What GET adds to a policy. PUT takes and drops it, so that what was read can be changed and sent back. */
-const readOnlyFields = { lastRun: z.unknown().optional(), nextSlotAt: z.unknown().optional() };
-const putSchema = policySchema.extend({ name: policyNameSchema.optional(), ...readOnlyFields });
+const etagHeaders = { etag: 'Give back as If-Match' };
+const example = { include: { tags: [{ tag: 'backup', value: 'yes' }] }, schedule: { cron: '0 0 2 * * *' } };
 
-export async function listPolicies(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  readQuery(request, {});
-  const stored = await deps.catalog.policies.list();
-  const items = await Promise.all(
-    stored.map(async ({ policy }) => viewOf(deps, policy, await deps.catalog.policies.readState(policy.name))),
-  );
-  return json(200, { items });
-}
+export const listPolicies = defineRoute({
+  name: 'listPolicies',
+  method: 'GET',
+  path: 'policies',
+  area: 'Policies',
+  roles: readers,
+  scope: 'installation',
+  mutates: false,
+  summary: 'All policies, with their last run and their next slot',
+  replies: { 200: { description: 'By name', schema: z.strictObject({ items: z.array(policyViewSchema) }) } },
+  handler: async (_call, { catalog, clock }) => {
+    const stored = await catalog.policies.list();
+    const items = stored.map(async ({ policy }) =>
+      policyView(clock, policy, await catalog.policies.readState(policy.name)),
+    );
+    return json(200, { items: await Promise.all(items) });
+  },
+});
 
-export async function getPolicy(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  readQuery(request, {});
-  const { policy, etag } = await findPolicy(request, deps);
-  const state = await deps.catalog.policies.readState(policy.name);
-  return json(200, viewOf(deps, policy, state), { etag: etagHeader(etag) });
-}
+export const getPolicy = defineRoute({
+  name: 'getPolicy',
+  method: 'GET',
+  path: 'policies/{name}',
+  area: 'Policies',
+  roles: readers,
+  scope: 'installation',
+  mutates: false,
+  summary: 'One policy',
+  params: nameParameter,
+  replies: { 200: { description: 'The policy', schema: policyViewSchema, headers: etagHeaders } },
+  example: { params: { name: 'nightly' } },
+  handler: async ({ params }, deps) => {
+    const { policy, etag } = await findPolicy(deps, params.name);
+    const state = await deps.catalog.policies.readState(policy.name);
+    return json(200, policyView(deps.clock, policy, state), { etag: etagHeader(etag) });
+  },
+});
 
-export async function putPolicy(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  readQuery(request, {});
-  const policy = await readPolicy(request);
-  const current = await deps.catalog.policies.read(policy.name);
-  const expected = expectation(request, current);
-  const { created, etag } = await deps.catalog.policies.put(policy, expected).catch((error: unknown) => {
-    throw isAppError(error, 'record.conflict') && expected !== undefined ? preconditionFailed(policy.name) : error;
-  });
-  const state = await deps.catalog.policies.readState(policy.name);
-  const headers = { etag: etagHeader(etag), location: `/api/policies/${policy.name}` };
-  return json(created ? 201 : 200, viewOf(deps, policy, state), headers);
-}
+export const putPolicy = defineRoute({
+  name: 'putPolicy',
+  method: 'PUT',
+  path: 'policies/{name}',
+  area: 'Policies',
+  roles: ['policy-admin'],
+  scope: 'installation',
+  mutates: true,
+  conditional: true,
+  summary: 'Create or replace a policy',
+  params: nameParameter,
+  body: putPolicySchema,
+  replies: {
+    200: {
+      description: 'Replaced; or, as a dry run, what would stand',
+      schema: policyViewSchema,
+      headers: etagHeaders,
+    },
+    201: { description: 'Created', schema: policyViewSchema, headers: { ...etagHeaders, location: 'Its path' } },
+  },
+  example: { params: { name: 'nightly' }, body: example },
+  handler: async ({ request, params: { name }, body, dryRun }, deps) => {
+    const policy = policyFrom(body, name);
+    const expected = expectation(request, name, await deps.catalog.policies.read(name));
+    if (dryRun) return json(200, policyView(deps.clock, policy, await deps.catalog.policies.readState(name)));
+    const { created, etag } = await deps.catalog.policies.put(policy, expected).catch((error: unknown) => {
+      throw isAppError(error, 'record.conflict') && expected !== undefined ? preconditionFailed(name) : error;
+    });
+    const state = await deps.catalog.policies.readState(name);
+    const headers = { etag: etagHeader(etag), location: `/api/policies/${name}` };
+    return json(created ? 201 : 200, policyView(deps.clock, policy, state), headers);
+  },
+});
 
-export async function deletePolicy(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  readQuery(request, {});
-  const current = await findPolicy(request, deps);
-  const { name } = current.policy;
-  const expected = expectation(request, current);
-  const removed = await deps.catalog.policies.remove(name, expected).catch((error: unknown) => {
-    throw isAppError(error, 'record.conflict') ? preconditionFailed(name) : error;
-  });
-  if (!removed) throw notFound(`no policy ${name}`);
-  return { status: 204, headers: {} };
-}
+export const deletePolicy = defineRoute({
+  name: 'deletePolicy',
+  method: 'DELETE',
+  path: 'policies/{name}',
+  area: 'Policies',
+  roles: ['policy-admin'],
+  scope: 'installation',
+  mutates: true,
+  conditional: true,
+  summary: 'Remove a policy',
+  description: 'Restore points stay: without a policy nothing expires them.',
+  params: nameParameter,
+  replies: { 204: { description: 'It is gone; or, as a dry run, it would be' } },
+  example: { params: { name: 'nightly' } },
+  handler: async ({ request, params: { name }, dryRun }, deps) => {
+    const expected = expectation(request, name, await findPolicy(deps, name));
+    if (dryRun) return { status: 204, headers: {} };
+    const removed = await deps.catalog.policies.remove(name, expected).catch((error: unknown) => {
+      throw isAppError(error, 'record.conflict') ? preconditionFailed(name) : error;
+    });
+    if (!removed) throw notFound(`no policy ${name}`);
+    return { status: 204, headers: {} };
+  },
+});
 
-export async function findPolicy(request: ApiRequest, deps: ApiDependencies): Promise<StoredPolicy> {
-  const name = routeParameter(request, 'name');
-  const stored = policyNameSchema.safeParse(name).success ? await deps.catalog.policies.read(name) : undefined;
+export async function findPolicy({ catalog }: Pick<ApiDependencies, 'catalog'>, name: string): Promise<StoredPolicy> {
+  const stored = await catalog.policies.read(name);
   if (!stored) throw notFound('no such policy');
   return stored;
 }
 
-/** The policy of the body under the name of the route. */
-async function readPolicy(request: ApiRequest): Promise<Policy> {
-  const name = policyNameSchema.safeParse(routeParameter(request, 'name'));
-  if (!name.success)
-    throw badRequest('the name in the path is no policy name', fieldErrors(name.error.issues, '/name'));
-  const { lastRun: _lastRun, nextSlotAt: _nextSlotAt, ...body } = checkBody(putSchema, await readJson(request));
-  const policy = { ...body, name: body.name ?? name.data };
-  const errors: FieldError[] = [
-    ...(policy.name === name.data ? [] : [{ pointer: '/name', message: `is not the ${name.data} of the path` }]),
-    ...scheduleErrors(policy),
-    ...vmIdErrors('/include', policy.include),
-    ...vmIdErrors('/exclude', policy.exclude),
-  ];
-  if (errors.length > 0) throw badRequest('the policy is not as it should be', errors);
-  return policy;
-}
-
-function scheduleErrors({ schedule }: Policy): FieldError[] {
-  if (!schedule) return [];
-  try {
-    checkSchedule(schedule);
-    return [];
-  } catch (error) {
-    if (!isAppError(error, 'request.invalid')) throw error;
-    return [{ pointer: `/schedule/${error.context['field']}`, message: plainMessage(error) }];
-  }
-}
-
-const vmIdErrors = (pointer: string, selector: Selector | undefined): FieldError[] =>
-  (selector?.vmIds ?? []).flatMap((id, index) =>
-    vmIdFrom(id) === undefined ? [{ pointer: `${pointer}/vmIds/${index}`, message: VM_ID_WANTED }] : [],
-  );
-
 /** What If-Match and If-None-Match ask for, checked against what is there now; the write checks it once more. */
-function expectation(request: ApiRequest, current: StoredPolicy | undefined): string | undefined {
+function expectation(request: ApiRequest, name: string, current: StoredPolicy | undefined): string | undefined {
   const match = request.headers.get('if-match');
   const noneMatch = request.headers.get('if-none-match');
-  const failed = preconditionFailed(current?.policy.name ?? routeParameter(request, 'name'));
   if (noneMatch !== null) {
     if (noneMatch.trim() !== '*') {
       throw badRequest('only "*" makes sense here', [{ header: 'If-None-Match', message: 'must be *' }]);
     }
-    if (current) throw failed;
+    if (current) throw preconditionFailed(name);
     return ABSENT;
   }
   if (match === null) return undefined;
   const tags = match.split(',').map((tag) => tag.trim());
-  if (!current || !(tags.includes('*') || tags.includes(etagHeader(current.etag)))) throw failed;
+  if (!current || !(tags.includes('*') || tags.includes(etagHeader(current.etag)))) throw preconditionFailed(name);
   return current.etag;
 }
 
@@ -123,12 +141,3 @@ const preconditionFailed = (name: string): ProblemError =>
     code: 'policy.changed',
     detail: `policy ${name} is not as the request expects; read it again`,
   });
-
-function viewOf({ clock }: ApiDependencies, policy: Policy, state: PolicyState) {
-  const next = policy.enabled && policy.schedule ? nextSlotAt(policy.schedule, clock.now()) : undefined;
-  return {
-    ...policy,
-    ...(state.lastRun ? { lastRun: state.lastRun } : {}),
-    ...(next ? { nextSlotAt: next.toISOString() } : {}),
-  };
-}

@@ -1,50 +1,82 @@
 /** POST /api/policies/{name}/run: what the scheduler would do at a slot, now, and told in full. Works for a disabled policy too. */
+import { z } from 'zod';
 import { boundedMap } from '../base/bounded-map';
 import { resourceKey } from '../model/ids';
 import { limits } from '../model/limits';
 import type { Machine } from '../model/machine';
 import type { Policy } from '../model/policy';
 import { describeSelector, type Selection, selectMachines } from '../policy/selection';
-import { readNoBody } from './body';
+import { type Caller, inScope } from './caller';
 import type { ApiDependencies } from './dependencies';
-import { type ApiRequest, type ApiResponse, json } from './http';
-import { idempotent, seededJobId } from './idempotent';
+import { type ApiResponse, json } from './http';
+import { seededJobId } from './idempotent';
 import { listMachines } from './inventory';
 import { findPolicy } from './policies';
 import { ProblemError } from './problem';
-import { dryRunParameter, readQuery } from './query';
+import { defineRoute } from './route';
+import { nameParameter } from './schemas';
 import { obstacleOf, startSelected } from './start-selected';
 
-export async function runPolicy(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  const { dryRun } = readQuery(request, { dryRun: dryRunParameter });
-  await readNoBody(request);
-  const { policy } = await findPolicy(request, deps);
-  if (dryRun) return previewRun(deps, policy, await select(deps, policy));
-  return idempotent(deps, request, null, async (seed) => {
-    const { selected } = await select(deps, policy);
+const vmRef = z.strictObject({ vmId: z.string(), vmName: z.string() });
+const runningSchema = z.array(z.strictObject({ jobId: z.string(), vmId: z.string() }));
+const reasonsSchema = z.array(z.strictObject({ vmId: z.string(), reason: z.string() }));
+const previewSchema = z.strictObject({
+  dryRun: z.literal(true),
+  policy: z.string(),
+  selected: z.number().int(),
+  wouldStart: z.array(vmRef),
+  running: runningSchema,
+  skipped: reasonsSchema,
+  excluded: z.array(z.strictObject({ vmId: z.string(), rule: z.string() })),
+});
+const runSchema = z.strictObject({
+  policy: z.string(),
+  selected: z.number().int(),
+  jobs: z.array(z.strictObject({ id: z.string(), vmId: z.string(), vmName: z.string() })),
+  running: runningSchema,
+  skipped: reasonsSchema,
+});
+
+export const runPolicy = defineRoute({
+  name: 'runPolicy',
+  method: 'POST',
+  path: 'policies/{name}/run',
+  area: 'Policies',
+  roles: ['operator'],
+  scope: 'vm',
+  mutates: true,
+  summary: 'Back up now what a policy selects',
+  description: 'One job for each VM that the caller can see; works for a disabled policy too.',
+  params: nameParameter,
+  replies: {
+    200: { description: 'Dry run: what would be started', schema: previewSchema },
+    202: { description: 'The jobs', schema: runSchema, headers: { location: 'Path of the list of jobs' } },
+  },
+  example: { params: { name: 'nightly' } },
+  handler: async ({ caller, params, dryRun, seed }, deps) => {
+    const { policy } = await findPolicy(deps, params.name);
+    const selection = await select(deps, caller, policy);
+    if (dryRun) return previewRun(deps, policy, selection);
     const started = await startSelected(deps, {
       policy,
-      machines: selected,
+      machines: selection.selected,
       trigger: 'request',
       jobIdOf: (vmKey) => (seed === undefined ? undefined : seededJobId('b', seed, vmKey)),
     });
-    return json(
-      202,
-      {
-        policy: policy.name,
-        selected: selected.length,
-        jobs: started.jobs,
-        running: started.running,
-        skipped: started.skipped.map(({ vmId, reason }) => ({ vmId, reason })),
-      },
-      { location: '/api/jobs', 'retry-after': '2' },
-    );
-  });
-}
+    const body = {
+      policy: policy.name,
+      selected: selection.selected.length,
+      jobs: started.jobs,
+      running: started.running,
+      skipped: started.skipped.map(({ vmId, reason }) => ({ vmId, reason })),
+    };
+    return json(202, body, { location: '/api/jobs', 'retry-after': '2' });
+  },
+});
 
 /** 422 when nothing is selected: a policy that protects nothing is a mistake that must not look like a success. */
-async function select(deps: ApiDependencies, policy: Policy): Promise<Selection> {
-  const machines = await listMachines(deps);
+async function select(deps: ApiDependencies, caller: Caller, policy: Policy): Promise<Selection> {
+  const machines = (await listMachines(deps)).filter(({ id }) => inScope(caller, id));
   const selection = selectMachines(policy, machines);
   const count = selection.selected.length;
   if (count === 0) {

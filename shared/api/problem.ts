@@ -2,7 +2,7 @@
  * Every error answer is application/problem+json (RFC 9457). Two sources: a ProblemError, thrown by the use cases for what
  * only HTTP knows, and an AppError from below. Anything else is a bug of ours: 500 without a word about what it was.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { AppError } from '../model/errors';
 import type { ApiResponse } from './http';
 
@@ -21,6 +21,25 @@ export interface ProblemParts {
   /** Members of this problem alone, such as the id of the job in the way. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }
+
+const fieldErrorSchema = z.union([
+  z.strictObject({ pointer: z.string(), message: z.string() }),
+  z.strictObject({ parameter: z.string(), message: z.string() }),
+  z.strictObject({ header: z.string(), message: z.string() }),
+]);
+
+/** Open at the end only: a problem may carry members of its own, such as the id of the job in the way. */
+export const problemSchema = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.string(),
+    errors: z.array(fieldErrorSchema).optional(),
+  })
+  .meta({ id: 'Problem' });
 
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
@@ -73,12 +92,16 @@ export function problemResponse(error: unknown, requestId: string): ApiResponse 
 
 const titles: Readonly<Record<number, string>> = {
   400: 'Bad request',
+  401: 'Not signed in',
+  403: 'Not allowed',
   404: 'Not found',
+  405: 'Method not allowed',
   409: 'Conflict',
   412: 'Precondition failed',
   413: 'Body too large',
   415: 'Unsupported media type',
   422: 'Cannot be done',
+  429: 'Too many requests',
   500: 'Internal error',
   502: 'Refused by a cloud',
   503: 'Not available now',

@@ -4,15 +4,14 @@ import { formatArmId, parseArmId } from '../model/ids';
 import { limits } from '../model/limits';
 import type { ApiRequest } from './http';
 import { badRequest } from './problem';
+import type { Shape } from './route';
 
 const PAGE_SIZE_DEFAULT = 50;
 /** The Functions host takes its key from this parameter or from the header. */
-const HOSTS_OWN = ['code', 'clientId'];
-
-export type Shape = Readonly<Record<string, z.ZodType>>;
+export const HOSTS_OWN = ['code', 'clientId'];
 
 /** Judges the query by a shape of single-valued parameters. 400 with the parameter's name. */
-export function readQuery<S extends Shape>(request: ApiRequest, shape: S): z.output<z.ZodObject<S>> {
+export function readQuery<S extends Shape>(request: Pick<ApiRequest, 'query'>, shape: S): z.output<z.ZodObject<S>> {
   const given: Record<string, string> = {};
   for (const name of new Set(request.query.keys())) {
     if (HOSTS_OWN.includes(name)) continue;

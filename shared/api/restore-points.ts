@@ -1,29 +1,94 @@
 /** Restore points: lists and single ones, in chosen fields. */
-import type { PointRecord } from '../catalog/points';
+import { z } from 'zod';
+import { type PointRecord, verificationSchema } from '../catalog/points';
 import { pointIdSchema, sameResource } from '../model/ids';
+import { consistencySchema } from '../model/restore-point';
+import { transferStatsSchema } from '../model/transfer';
 import { planRetention } from '../policy/retention';
+import { type Caller, inScope } from './caller';
 import type { ApiDependencies } from './dependencies';
-import { type ApiRequest, type ApiResponse, json, routeParameter } from './http';
+import { json } from './http';
+import { pageOf, pageReply } from './page-reply';
 import { notFound } from './problem';
-import { cursorOf, pageParameters, readQuery, vmIdParameter } from './query';
+import { pageParameters, vmIdParameter } from './query';
+import { defineRoute } from './route';
+import { lunSchema, pointIdParameter, readers, sampleVmId } from './schemas';
 
-export async function listPoints(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  const query = readQuery(request, { ...pageParameters, vmId: vmIdParameter.optional() });
-  const page = await deps.catalog.points.page(query);
-  const reasons = query.vmId === undefined ? undefined : await keepReasons(deps, query.vmId);
-  const items = page.items.map((record) => {
-    const keepReason = reasons?.get(record.point.id);
-    return keepReason === undefined ? pointView(record) : { ...pointView(record), keepReason };
-  });
-  return json(200, page.nextCursor === undefined ? { items } : { items, nextCursor: cursorOf(page.nextCursor) });
-}
+const pointViewSchema = z
+  .strictObject({
+    id: pointIdSchema,
+    vmId: z.string(),
+    vmName: z.string(),
+    region: z.string(),
+    createdAt: z.string(),
+    policy: z.string().optional(),
+    jobId: z.string(),
+    consistency: consistencySchema,
+    skewMs: z.number(),
+    excludedLuns: z.array(z.number().int()),
+    disks: z.array(
+      z.strictObject({
+        lun: lunSchema,
+        sizeBytes: z.number(),
+        mode: z.enum(['full', 'incremental']),
+        fullReason: z.string().optional(),
+        snapshotTakenAt: z.string(),
+        stats: transferStatsSchema,
+      }),
+    ),
+    verifiedAt: z.string().optional(),
+    verification: verificationSchema,
+    keepReason: z.string().nullable().optional().meta({
+      description: 'Why its policy keeps it; null: the policy would let it go. Only in the list of one VM.',
+    }),
+  })
+  .meta({ id: 'RestorePoint' });
+type PointView = z.output<typeof pointViewSchema>;
 
-export async function getPoint(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  const { vmId } = readQuery(request, { vmId: vmIdParameter.optional() });
-  const record = await findPoint(deps, routeParameter(request, 'id'));
-  if (vmId !== undefined && !sameResource(vmId, record.point.machine.id)) throw notFound(NO_POINT);
-  return json(200, pointView(record));
-}
+export const listPoints = defineRoute({
+  name: 'listPoints',
+  method: 'GET',
+  path: 'restore-points',
+  area: 'Restore points',
+  roles: readers,
+  scope: 'vm',
+  mutates: false,
+  summary: 'Restore points, newest first',
+  description: 'A page may be shorter than `limit` although more follow: only a missing `nextLink` is the end.',
+  query: { ...pageParameters, vmId: vmIdParameter.optional() },
+  replies: { 200: { description: 'A page of restore points', schema: pageOf(pointViewSchema) } },
+  example: { query: { vmId: sampleVmId } },
+  handler: async ({ request, caller, query }, deps) => {
+    const page = await deps.catalog.points.page(query);
+    const reasons = query.vmId === undefined ? undefined : await keepReasons(deps, query.vmId);
+    const visible = page.items.filter(({ point }) => inScope(caller, point.machine.id));
+    const items = visible.map((record) => {
+      const keepReason = reasons?.get(record.point.id);
+      return keepReason === undefined ? pointView(record) : { ...pointView(record), keepReason };
+    });
+    return pageReply(request, items, page.nextCursor);
+  },
+});
+
+export const getPoint = defineRoute({
+  name: 'getPoint',
+  method: 'GET',
+  path: 'restore-points/{id}',
+  area: 'Restore points',
+  roles: readers,
+  scope: 'vm',
+  mutates: false,
+  summary: 'One restore point',
+  params: pointIdParameter,
+  query: { vmId: vmIdParameter.optional() },
+  replies: { 200: { description: 'The restore point', schema: pointViewSchema } },
+  example: { params: { id: 'p-b-20261122-020000-0011aabb' } },
+  handler: async ({ caller, params, query: { vmId } }, deps) => {
+    const record = await findPoint(deps, caller, params.id);
+    if (vmId !== undefined && !sameResource(vmId, record.point.machine.id)) throw notFound(NO_POINT);
+    return json(200, pointView(record));
+  },
+});
 
 /**
  * Why each point of a VM stays, by its policy as it is now: null when the policy would let it go (nothing is removed yet).
@@ -54,15 +119,19 @@ async function keepReasons(
 
 const NO_POINT = 'no such restore point';
 
-/** 404 for an unknown id, and for a text that cannot be one. */
-export async function findPoint({ catalog }: Pick<ApiDependencies, 'catalog'>, pointId: string): Promise<PointRecord> {
-  const record = pointIdSchema.safeParse(pointId).success ? await catalog.points.read(pointId) : undefined;
-  if (!record) throw notFound(NO_POINT);
+/** 404 for an unknown id, and for a point of a VM out of the caller's scope. */
+export async function findPoint(
+  { catalog }: Pick<ApiDependencies, 'catalog'>,
+  caller: Pick<Caller, 'scopes'>,
+  pointId: string,
+): Promise<PointRecord> {
+  const record = await catalog.points.read(pointId);
+  if (!record || !inScope(caller, record.point.machine.id)) throw notFound(NO_POINT);
   return record;
 }
 
 /** Field by field: keys and digests of the store are no caller's business. */
-function pointView({ point, verification }: PointRecord) {
+function pointView({ point, verification }: PointRecord): PointView {
   return {
     id: point.id,
     vmId: point.machine.id,

@@ -4,14 +4,15 @@ import { parseArmId, pointIdSchema, regionSchema } from '../model/ids';
 import { diskInfoSchema, type Lun } from '../model/machine';
 import type { RestorePoint } from '../model/restore-point';
 import type { RestoreTarget } from '../workflows/restore/contracts';
-import { readBody } from './body';
+import { type Caller, inScope } from './caller';
 import type { ApiDependencies } from './dependencies';
-import { type ApiRequest, type ApiResponse, accepted, json } from './http';
-import { idempotent, seededJobId } from './idempotent';
+import { accepted, json } from './http';
+import { seededJobId } from './idempotent';
 import { isServed } from './inventory';
 import { badRequest, notFound } from './problem';
-import { dryRunParameter, readQuery } from './query';
 import { findPoint } from './restore-points';
+import { defineRoute } from './route';
+import { lunSchema, startedReply } from './schemas';
 
 const targetSchema = z.discriminatedUnion(
   'kind',
@@ -39,25 +40,38 @@ const restoreBodySchema = z.strictObject({
 });
 type RestoreBody = z.output<typeof restoreBodySchema>;
 
-export async function startRestore(request: ApiRequest, deps: ApiDependencies): Promise<ApiResponse> {
-  const { dryRun } = readQuery(request, { dryRun: dryRunParameter });
-  const body = await readBody(request, restoreBodySchema);
-  if (dryRun) {
-    const { point, luns, target } = await vetted(deps, body);
-    const disks = point.disks.filter(({ lun }) => luns.includes(lun)).map(({ lun, sizeBytes }) => ({ lun, sizeBytes }));
-    return json(200, { dryRun: true, pointId: point.id, vmName: point.machine.name, disks, target });
-  }
-  return idempotent(deps, request, body, async (seed) => {
-    const { point, luns, target } = await vetted(deps, body);
-    const { jobId } = await deps.jobs.startRestore({
-      point,
-      luns,
-      target,
-      ...(seed === undefined ? {} : { jobId: seededJobId('r', seed) }),
-    });
+const previewSchema = z.strictObject({
+  dryRun: z.literal(true),
+  pointId: z.string(),
+  vmName: z.string(),
+  disks: z.array(z.strictObject({ lun: lunSchema, sizeBytes: z.number() })),
+  target: targetSchema,
+});
+
+export const startRestore = defineRoute({
+  name: 'startRestore',
+  method: 'POST',
+  path: 'restores',
+  area: 'Restores',
+  roles: ['restorer'],
+  scope: 'vm',
+  mutates: true,
+  summary: 'Restore disks of a restore point into new disks or image files',
+  body: restoreBodySchema,
+  replies: { 200: { description: 'Dry run: what would be restored', schema: previewSchema }, 202: startedReply },
+  example: { body: { pointId: 'p-b-20261122-020000-0011aabb', target: { kind: 'disk', resourceGroup: 'restored' } } },
+  handler: async ({ caller, body, dryRun, seed }, deps) => {
+    const { point, luns, target } = await vetted(deps, caller, body);
+    if (dryRun) {
+      const disks = point.disks.filter(({ lun }) => luns.includes(lun));
+      const shown = disks.map(({ lun, sizeBytes }) => ({ lun, sizeBytes }));
+      return json(200, { dryRun: true, pointId: point.id, vmName: point.machine.name, disks: shown, target });
+    }
+    const id = seed === undefined ? {} : { jobId: seededJobId('r', seed) };
+    const { jobId } = await deps.jobs.startRestore({ point, luns, target, ...id });
     return accepted(jobId, { jobId, status: 'running' });
-  });
-}
+  },
+});
 
 interface Vetted {
   readonly point: RestorePoint;
@@ -65,9 +79,9 @@ interface Vetted {
   readonly target: RestoreTarget;
 }
 
-async function vetted(deps: ApiDependencies, body: RestoreBody): Promise<Vetted> {
-  const { point } = await findPoint(deps, body.pointId);
-  const target = targetOf(deps, body, point);
+async function vetted(deps: ApiDependencies, caller: Caller, body: RestoreBody): Promise<Vetted> {
+  const { point } = await findPoint(deps, caller, body.pointId);
+  const target = targetOf(deps, caller, body, point);
   const has = new Set(point.disks.map(({ lun }) => lun));
   const wrong = (body.luns ?? []).flatMap((lun, index) =>
     has.has(lun) ? [] : [{ pointer: `/luns/${index}`, message: `the restore point has no disk ${lun}` }],
@@ -77,7 +91,7 @@ async function vetted(deps: ApiDependencies, body: RestoreBody): Promise<Vetted>
 }
 
 /** Disks go next to the VM unless told otherwise; a VM's subscription may be gone, and then one must be named. */
-function targetOf(deps: ApiDependencies, { target }: RestoreBody, point: RestorePoint): RestoreTarget {
+function targetOf(deps: ApiDependencies, caller: Caller, { target }: RestoreBody, point: RestorePoint): RestoreTarget {
   if (target.kind === 'image') return target;
   const home = parseArmId(point.machine.id).subscription;
   if (target.subscription === undefined && !isServed(deps, home)) {
@@ -85,8 +99,11 @@ function targetOf(deps: ApiDependencies, { target }: RestoreBody, point: Restore
     throw badRequest('the target needs a subscription', [{ pointer: '/target/subscription', message }]);
   }
   const subscription = target.subscription ?? home;
-  if (!isServed(deps, subscription)) throw notFound('no such subscription in this installation');
   const { kind, resourceGroup, namePrefix, region } = target;
+  if (!isServed(deps, subscription)) throw notFound('no such subscription in this installation');
+  if (!inScope(caller, `/subscriptions/${subscription}/resourceGroups/${resourceGroup}`)) {
+    throw notFound('no such resource group in this installation');
+  }
   return {
     kind,
     subscription,

@@ -1,8 +1,12 @@
 /** The HTTP use cases without a host: requests by hand, jobs that only count their starts. */
 import { Buffer } from 'node:buffer';
-import type { ApiDependencies } from '../../shared/api/dependencies';
+import { type Caller, roles } from '../../shared/api/caller';
+import type { ApiDependencies, AuditEntry } from '../../shared/api/dependencies';
+import { handleRequest } from '../../shared/api/handle';
 import type { ApiRequest } from '../../shared/api/http';
-import { handleRequest, routes } from '../../shared/api/routes';
+import { problemSchema } from '../../shared/api/problem';
+import type { Route } from '../../shared/api/route';
+import { routes } from '../../shared/api/routes';
 import { silentLogger } from '../../shared/base/logger';
 import { createCatalog } from '../../shared/catalog/catalog';
 import { AppError } from '../../shared/model/errors';
@@ -25,7 +29,13 @@ export interface RequestOptions {
   /** Sent as it is. */
   readonly text?: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Who asks; someone with every role and the whole scope unless told. */
+  readonly as?: Caller;
 }
+
+export const everyone: Caller = { id: 'everyone', name: 'everyone', roles, scopes: 'all' };
+
+export type ApiHarness = ReturnType<typeof apiHarness>;
 
 export function apiHarness(machines: readonly Machine[]) {
   const clock = manualClock();
@@ -34,6 +44,7 @@ export function apiHarness(machines: readonly Machine[]) {
   const backups: StartBackupRequest[] = [];
   const restores: StartRestoreRequest[] = [];
   const logged: string[] = [];
+  const audited: AuditEntry[] = [];
   let failure: AppError | undefined;
   let counter = 0;
 
@@ -41,6 +52,10 @@ export function apiHarness(machines: readonly Machine[]) {
     catalog,
     clock,
     subscriptions: [SUBSCRIPTION],
+    identify: async () => everyone,
+    audit: async (entry) => {
+      audited.push(entry);
+    },
     logger: {
       ...silentLogger,
       warn: (message) => logged.push(message),
@@ -92,8 +107,11 @@ export function apiHarness(machines: readonly Machine[]) {
       params,
       body: text === undefined ? null : chunks(typeof text === 'string' ? Buffer.from(text) : text),
     };
-    const response = await handleRequest(route, request, deps, '11111111-0000-4000-8000-000000000000');
-    const body = typeof response.body === 'string' ? JSON.parse(response.body) : undefined;
+    const as = options.as === undefined ? deps : { ...deps, identify: async () => options.as ?? everyone };
+    const response = await handleRequest(route, request, as, '11111111-0000-4000-8000-000000000000');
+    const isJson = /json/.test((response.headers as Record<string, string>)['content-type'] ?? '');
+    const body = isJson ? JSON.parse(String(response.body)) : undefined;
+    checkReply(route, response.status, body);
     return { status: response.status, headers: response.headers as Record<string, string>, body };
   }
 
@@ -106,10 +124,24 @@ export function apiHarness(machines: readonly Machine[]) {
     backups,
     restores,
     logged,
+    audited,
     failListing: (error: AppError | undefined) => {
       failure = error;
     },
   };
+}
+
+/** Every answer of every test is held against the table: a field that its schema does not name must not leave. */
+function checkReply(route: Route, status: number, body: unknown): void {
+  if (status >= 400) {
+    problemSchema.parse(body);
+    return;
+  }
+  const reply = route.replies[status];
+  if (reply === undefined) throw new Error(`${route.name} answers ${status}, which the table does not name`);
+  if ('schema' in reply && reply.schema) reply.schema.parse(body);
+  else if (body !== undefined)
+    throw new Error(`${route.name} answers ${status} with a body that the table does not name`);
 }
 
 /** Routes as the host matches them. */
@@ -117,9 +149,9 @@ function match(method: string, path: string) {
   for (const route of routes) {
     if (route.method !== method) continue;
     const names: string[] = [];
-    const pattern = route.route.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => {
+    const pattern = route.path.replaceAll(/\{(\*?)(\w+)\}/g, (_whole, star: string, name: string) => {
       names.push(name);
-      return '([^/]+)';
+      return star === '' ? '([^/]+)' : '(.*)';
     });
     const found = new RegExp(`^${pattern}$`).exec(path);
     if (found) {

@@ -2,7 +2,13 @@ import type { RecordStore, StoredRecord } from '../../shared/catalog/record-stor
 import { AppError } from '../../shared/model/errors';
 
 /** The promises of RecordStore, in a Map. Values are copied in and out as JSON, as a table would. */
-export function memoryRecordStore(): RecordStore & { readonly size: () => number } {
+export interface MemoryRecordStore extends RecordStore {
+  readonly size: () => number;
+  /** Everything, in a comparable form. */
+  readonly dump: () => readonly string[];
+}
+
+export function memoryRecordStore(): MemoryRecordStore {
   const partitions = new Map<string, Map<string, { readonly json: string; readonly etag: string }>>();
   let writes = 0;
 
@@ -23,6 +29,11 @@ export function memoryRecordStore(): RecordStore & { readonly size: () => number
 
   return {
     size: () => [...partitions.values()].reduce((sum, partition) => sum + partition.size, 0),
+
+    dump: () =>
+      [...partitions]
+        .flatMap(([partition, kept]) => [...kept].map(([id, { json }]) => `${partition}/${id} ${json}`))
+        .sort(),
 
     read: async (partition, id) => {
       const row = rows(partition).get(id);
