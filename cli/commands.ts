@@ -1,9 +1,59 @@
 /** The table that is the command line, in the order of help and docs/cli.md. What is not in it does not exist. */
 import type { Command } from './command';
+import { backupRunCommand } from './commands/backup-run';
+import { completeCommand } from './commands/complete';
+import { completionCommand } from './commands/completion';
 import { docsCommand } from './commands/docs';
+import { indexRebuildCommand } from './commands/index-rebuild';
+import { jobsCancelCommand } from './commands/jobs-cancel';
+import { jobsListCommand } from './commands/jobs-list';
+import { jobsShowCommand } from './commands/jobs-show';
+import { jobsWatchCommand } from './commands/jobs-watch';
+import { keyCreateCommand } from './commands/key-create';
+import { keyEraseCommand } from './commands/key-erase';
+import { keyRecoverCommand } from './commands/key-recover';
+import { keyRewrapCommand } from './commands/key-rewrap';
+import { keyRotatePackKeyCommand } from './commands/key-rotate-pack-key';
+import { keyStatusCommand } from './commands/key-status';
 import { loginCommand } from './commands/login';
+import { pointsListCommand } from './commands/points-list';
+import { pointsShowCommand } from './commands/points-show';
+import { policyDeleteCommand } from './commands/policy-delete';
+import { policyListCommand } from './commands/policy-list';
+import { policyRunCommand } from './commands/policy-run';
+import { policyShowCommand } from './commands/policy-show';
+import { restoreDiskCommand } from './commands/restore-disk';
+import { restoreImageCommand } from './commands/restore-image';
 import { schemaCommand } from './commands/schema';
 import { versionCommand } from './commands/version';
 import { vmsCommand } from './commands/vms';
 
-export const commands: readonly Command[] = [vmsCommand, loginCommand, schemaCommand, versionCommand, docsCommand];
+export const commands: readonly Command[] = [
+  vmsCommand,
+  policyListCommand,
+  policyShowCommand,
+  policyRunCommand,
+  policyDeleteCommand,
+  backupRunCommand,
+  jobsListCommand,
+  jobsShowCommand,
+  jobsWatchCommand,
+  jobsCancelCommand,
+  pointsListCommand,
+  pointsShowCommand,
+  restoreImageCommand,
+  restoreDiskCommand,
+  keyStatusCommand,
+  keyCreateCommand,
+  keyRewrapCommand,
+  keyRotatePackKeyCommand,
+  keyRecoverCommand,
+  keyEraseCommand,
+  indexRebuildCommand,
+  loginCommand,
+  completionCommand,
+  schemaCommand,
+  versionCommand,
+  completeCommand,
+  docsCommand,
+];

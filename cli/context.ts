@@ -1,4 +1,5 @@
 /** What a command is given. Everything that costs or may fail is made when it is asked for. */
+import type { Logger } from '../shared/base/logger';
 import type { ApiClient } from './api-client';
 import type { LineShapes } from './command';
 import type { Output } from './output';
@@ -17,6 +18,8 @@ export interface CommandContext<Arguments, Options, Lines extends LineShapes> {
   readonly nowMs: () => number;
   /** Settings of the process; secrets of the caller come from here, never from arguments. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Log lines of the product, to stderr; warnings and errors only with `--quiet`. */
+  readonly logger: Logger;
   /** All of stdin as UTF-8, bounded. For `-` as a file name. */
   readStdin(): Promise<string>;
   /** Waits, and ends early when the signal is aborted. */

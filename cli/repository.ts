@@ -4,10 +4,9 @@
  */
 
 import type { DirectKey, DirectStores } from '../shared/app/open-direct';
-import { jsonLogger } from '../shared/base/logger';
+import type { Logger } from '../shared/base/logger';
 import type { Repository } from '../shared/blockstore/repository';
 import { usageError } from './cli-error';
-import type { Stream } from './output';
 import type { Environment } from './profiles';
 
 export type DirectRepository = Repository;
@@ -41,15 +40,12 @@ export const repositoryFlags = [
   { flags: '--key-vault-key <id>', says: 'Key Vault key that wraps the root key', name: 'keyVaultKey' },
 ] as const;
 
-/** Opens what flags or settings name. Warnings of the product go to stderr unless `quiet`. */
+/** Opens what flags or settings name. */
 export async function openRepositoryFor(
   flags: RepositoryFlags,
   environment: Environment,
-  { stderr, quiet }: { readonly stderr: Stream; readonly quiet: boolean },
+  logger: Logger,
 ): Promise<DirectRepository> {
-  const logger = jsonLogger((line, level) => {
-    if (!quiet && level !== 'info') stderr.write(line);
-  }, Date.now);
   const stores = storesOf(flags, environment);
   if (stores === undefined) return fromSettings(environment, logger);
   const { openDirect } = require('../shared/app/open-direct') as typeof import('../shared/app/open-direct');
@@ -87,10 +83,7 @@ function keyOf(flags: RepositoryFlags, environment: Environment): DirectKey {
   );
 }
 
-async function fromSettings(
-  environment: Environment,
-  logger: ReturnType<typeof jsonLogger>,
-): Promise<DirectRepository> {
+async function fromSettings(environment: Environment, logger: Logger): Promise<DirectRepository> {
   const { loadSettings } = require('../shared/app/config') as typeof import('../shared/app/config');
   const { composeFoundation } =
     require('../shared/app/compose-data-plane') as typeof import('../shared/app/compose-data-plane');

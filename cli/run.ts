@@ -4,6 +4,7 @@
  */
 import { CommanderError } from 'commander';
 import { z } from 'zod';
+import { jsonLogger } from '../shared/base/logger';
 import { ApiClient } from './api-client';
 import { authorizer } from './authorize';
 import { type CliError, toCliError, usageError } from './cli-error';
@@ -50,7 +51,11 @@ export async function runCli(words: readonly string[], world: World): Promise<nu
 async function execute(command: Command, positionals: readonly unknown[], flags: Flags, world: World): Promise<number> {
   const json = flags['json'] === true;
   const { signal } = world;
-  const out = new Output({ ...world, json, quiet: flags['quiet'] === true }, command.lines);
+  const quiet = flags['quiet'] === true;
+  const out = new Output({ ...world, json, quiet }, command.lines);
+  const logger = jsonLogger((line, level) => {
+    if (!quiet || level !== 'info') world.stderr.write(line);
+  }, world.nowMs);
   try {
     const context: CommandContext<never, never, never> = {
       args: judged(command.arguments ?? {}, (name, index) => [
@@ -60,10 +65,11 @@ async function execute(command: Command, positionals: readonly unknown[], flags:
       options: judged(command.options ?? {}, (name) => [flags[name], command.options?.[name]?.flags ?? name]) as never,
       out: out as never,
       api: () => connect(flags, world),
-      repository: () => openRepositoryFor(flags, world.environment, { stderr: world.stderr, quiet: out.json }),
+      repository: () => openRepositoryFor(flags, world.environment, logger),
       signal,
       nowMs: world.nowMs,
       environment: world.environment,
+      logger,
       readStdin: world.readStdin,
       sleep: world.sleep,
       program: { version: world.version, commands: world.commands },

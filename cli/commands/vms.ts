@@ -1,17 +1,8 @@
 import { z } from 'zod';
 import { defineCommand } from '../command';
+import { listVms } from '../find-vm';
+import { vmLine } from '../lines/vm';
 import { age, bytes } from '../text';
-
-/** As GET /api/vms answers, and as a `--json` line. */
-export const vmLine = z.object({
-  id: z.string(),
-  name: z.string(),
-  region: z.string(),
-  sizeBytes: z.number(),
-  disks: z.number(),
-  policies: z.array(z.string()),
-  lastPoint: z.object({ id: z.string(), createdAt: z.string() }).optional(),
-});
 
 export const vmsCommand = defineCommand({
   name: 'vms',
@@ -32,7 +23,7 @@ export const vmsCommand = defineCommand({
   },
   lines: { vm: vmLine },
   run: async ({ options, out, api, nowMs }) => {
-    const { items } = await (await api()).get('/vms', z.object({ items: z.array(vmLine) }));
+    const items = await listVms(await api());
     const shown = options.unprotected ? items.filter(({ policies }) => policies.length === 0) : items;
     out.rows(
       'vm',

@@ -84,7 +84,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/policy',
       'shared/workflows',
     ],
-    packages: [node, /^zod$/, /^commander$/, /^yaml$/, /^@bomb\.sh\/tab$/, /^@azure\/identity$/],
+    packages: [node, /^zod$/, /^commander$/, /^yaml$/, /^@azure\/identity$/],
   },
   // A simulator that shared code with what it tests would prove nothing.
   local: { folders: ['shared/model', 'shared/base'], packages: [/./] },

@@ -18,7 +18,7 @@ test.each(each)('%s: help with its examples, and exit code 0', async (name, { su
   expect(examples.length).toBeGreaterThan(0);
   for (const { run, does } of examples) {
     expect(help.stdout).toContain(`  ${run}\n      ${does}`);
-    expect(run).toMatch(new RegExp(`(^|\\s)blockferry ${name}\\b`));
+    expect(run).toMatch(new RegExp(`(^|[\\s(])blockferry ${name}\\b`));
   }
 });
 

@@ -42,16 +42,21 @@ interface CommandResult {
 }
 
 function keyCommand(...args: readonly string[]): Promise<CommandResult> {
-  const program = path.join(findBuild().dist, 'shared', 'app', 'key-main.js');
+  const program = path.join(findBuild().dist, 'cli', 'main.js');
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [program, ...args],
+      [program, 'key', ...args, '--json'],
       { env: { ...process.env, ...trial.stack.settings } },
-      (_error, stdout, stderr) =>
-        resolve({ code: child.exitCode ?? -1, said: stdout === '' ? {} : JSON.parse(stdout), log: stderr }),
+      (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, said: saidOf(stdout, stderr), log: stderr }),
     );
   });
+}
+
+/** The result, or the error: the last line of stderr, after log lines. */
+function saidOf(stdout: string, stderr: string): Readonly<Record<string, unknown>> {
+  const line = (stdout || stderr).trimEnd().split('\n').at(-1) ?? '';
+  return line.startsWith('{') ? (JSON.parse(line) as Readonly<Record<string, unknown>>) : {};
 }
 
 /** By the way that is left when all else is lost. */
@@ -123,14 +128,14 @@ test('a disabled vault key fails the backup by name and leaves nothing; enabled 
 test('the lost vault key is replaced from escrow', async () => {
   const lost = { BLOCKFERRY_KEY_VAULT_KEY: `${trial.stack.cloud.keyVault}/keys/replacement` };
   await vault.createRsaKey('replacement', { keySize: 3072 });
-  const program = path.join(findBuild().dist, 'shared', 'app', 'key-main.js');
+  const program = path.join(findBuild().dist, 'cli', 'main.js');
   const run = (...args: readonly string[]) =>
     new Promise<string>((resolve) => {
       execFile(
         process.execPath,
-        [program, ...args],
+        [program, 'key', ...args, '--json'],
         { env: { ...process.env, ...trial.stack.settings, ...lost } },
-        (_error, stdout) => resolve(stdout),
+        (_error, stdout, stderr) => resolve(stdout || stderr),
       );
     });
   expect(await run('status')).toContain('key.wrong');
@@ -158,10 +163,11 @@ test('no file of the run holds the root key, and no log a token', async () => {
 
 test('wrong usage and refusals are told apart', async () => {
   expect((await keyCommand('dance')).code).toBe(2);
-  expect(await keyCommand('new-root-key')).toMatchObject({ code: 1, said: { error: 'request.invalid' } });
+  // A new root key is a new repository: there is no command for it.
+  expect((await keyCommand('new-root-key')).code).toBe(2);
   expect(await keyCommand('erase', '--confirm', 'fabrikam', '--eraser-role', 'x')).toMatchObject({
-    code: 1,
-    said: { error: 'request.invalid' },
+    code: 2,
+    said: { code: 'request.invalid' },
   });
 }, 30_000);
 
@@ -177,8 +183,8 @@ test('the tenant is ended: every wrap destroyed, the data stay and stay closed',
     expect.stringMatching(/^escrow /),
     expect.stringMatching(/^key-vault .*\/keys\/replacement\//),
   ]);
-  expect(await keyCommand('status')).toMatchObject({ code: 1, said: { error: 'key.missing' } });
-  expect((await keyCommand('create')).said).toMatchObject({ error: 'key.missing' });
+  expect(await keyCommand('status')).toMatchObject({ code: 12, said: { code: 'key.missing' } });
+  expect((await keyCommand('create')).said).toMatchObject({ code: 'key.missing' });
   expect((await trial.cloud.objects(sampleTenant.dataBucket, `t/${tenant}/u/`)).length).toBeGreaterThan(0);
   expect(await trial.leftovers()).toEqual(onlySnapshots(1));
 }, 60_000);
