@@ -24,6 +24,7 @@ const commands = {
   cloud: ['dist/local/stack/main.js', 'cloud'],
   bench: ['dist/bench/main.js'],
   package: ['dist/infra/package/main.js'],
+  sim: ['dist/sim/main.js'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
 };
 

@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import path from 'node:path';
 import { SetupError } from './errors.mjs';
 
-const SOURCE_FOLDERS = ['functions', 'cli', 'shared', 'local', 'bench', 'infra'];
+const SOURCE_FOLDERS = ['functions', 'cli', 'shared', 'local', 'bench', 'infra', 'sim'];
 const SETTINGS = ['tsconfig.json', 'package-lock.json'];
 
 /**

@@ -30,9 +30,12 @@ export interface RepositoryOptions {
   readonly random?: (count: number) => Buffer;
 }
 
+/** Objects that the key is held against: the wrong key fits none, a head that was damaged is the only one of its kind. */
+const KEY_LOOKS_MAX = 4;
+
 /**
  * Derives the tenant's keys and holds them against what the repository already contains: `key.wrong` before anything could
- * be written under another key. Costs one LIST and at most one small read.
+ * be written under another key. Costs one LIST and at most one small read, unless something is wrong.
  */
 export async function openRepository(options: RepositoryOptions): Promise<Repository> {
   const repository: Repository = {
@@ -43,15 +46,37 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
     logger: options.logger,
     randomBytes: options.random ?? secureRandomBytes,
   };
+  let misfit: unknown;
+  let looks = 0;
   for (const prefix of [segmentPrefix(options.tenant), `${tenantPrefix(options.tenant)}m/`]) {
     for await (const { key, sizeBytes } of options.stores.data.list(prefix)) {
       if (sizeBytes < 16) continue;
-      const { body } = await options.stores.data.get(key, { start: 0, end: 16 });
-      requireSameKey(repository.keys, key, body);
-      return repository;
+      const error = await misfitOf(repository, key);
+      if (error === undefined) return repository;
+      misfit ??= error;
+      if (++looks >= KEY_LOOKS_MAX) throw misfit;
     }
   }
+  if (misfit !== undefined) throw misfit;
   return repository;
+}
+
+/** `key.wrong` for an object that the keys do not fit, also at a second look: no checksum covers a ranged GET. */
+async function misfitOf(repository: Repository, key: string): Promise<unknown> {
+  let misfit: unknown;
+  for (let look = 0; look < 2; look++) {
+    const { body } = await repository.stores.data.get(key, { start: 0, end: 16 });
+    try {
+      requireSameKey(repository.keys, key, body);
+      if (misfit !== undefined)
+        repository.logger.warn('a read came back damaged, and whole at the second try', { object: key });
+      return undefined;
+    } catch (error) {
+      misfit = error;
+    }
+  }
+  repository.logger.warn('the head of an object does not fit the key: another key, or damage', { object: key });
+  return misfit;
 }
 
 async function keysOf({ keys, tenant }: RepositoryOptions): Promise<RepositoryKeys> {

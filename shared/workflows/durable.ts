@@ -142,6 +142,11 @@ export function failureOf(error: unknown): Failure {
       ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     };
   }
+  // The deadline of a whole step: nothing is wrong but the time, and the next try begins with what this one has done.
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    const message = '[cloud.timeout] the step was not done within its deadline; it is tried again';
+    return { code: 'cloud.timeout', message, retryable: true };
+  }
   // Not ours: its message may hold a url with a signature, and this value is stored. The name must do; the log has more.
   const name = error instanceof Error ? error.name : typeof error;
   return {

@@ -90,6 +90,23 @@ const rules: Readonly<Record<string, Rule>> = {
   local: { folders: ['shared/model', 'shared/base'], packages: [/./] },
   // Makes and checks what is deployed; it looks at the product from outside.
   infra: { folders: [], packages: [/./] },
+  // Drives all of the product in one thread (decision 0007); nothing imports it, and it has its own clouds.
+  sim: {
+    folders: [
+      'shared/app',
+      'shared/aws',
+      'shared/azure',
+      'shared/base',
+      'shared/blockstore',
+      'shared/catalog',
+      'shared/dataproxy',
+      'shared/format',
+      'shared/model',
+      'shared/policy',
+      'shared/workflows',
+    ],
+    packages: [node, /^@aws-sdk\//, /^durable-functions$/],
+  },
 };
 
 /** Ports are interfaces: an adapter may know the one it implements, and nothing else of that folder. */
@@ -104,8 +121,8 @@ const portFiles: Readonly<Record<string, readonly string[]>> = {
 };
 
 const durableFile = /(\.orchestrator|\.entity|\/durable)\.ts$/;
-const files = sourceFiles(['functions', 'cli', 'shared', 'local', 'infra']);
-const product = files.filter((file) => !/^(local|infra)\//.test(file.path));
+const files = sourceFiles(['functions', 'cli', 'shared', 'local', 'infra', 'sim']);
+const product = files.filter((file) => !/^(local|infra|sim)\//.test(file.path));
 const orchestrators = files.filter((file) => file.path.endsWith('.orchestrator.ts'));
 
 test.each(files.map((file) => [file.path, file] as const))('%s imports only what its folder may', (_path, file) => {
