@@ -8,6 +8,7 @@ import { loadRestorePoint } from '../shared/blockstore/points';
 import type { Repository } from '../shared/blockstore/repository';
 import { decodePoint, decodeRegister, type Register } from '../shared/format/records';
 import { openObject } from '../shared/format/seal';
+import { digestOf } from '../shared/format/store-keys';
 import { AppError } from '../shared/model/errors';
 import type { Lun } from '../shared/model/machine';
 import { jobTag } from '../shared/workflows/dependencies';
@@ -52,6 +53,7 @@ export class Checker implements BucketEvents {
   private readonly unitsEver = new Set<string>();
   private readonly wrapsEver = new Map<string, string>();
   private readonly registers = new Map<string, Register>();
+  private readonly chains = new Map<string, readonly string[]>();
   private doubtedLists = 0;
   catalogLost = false;
   private opened: Promise<Repository> | undefined;
@@ -196,6 +198,7 @@ export class Checker implements BucketEvents {
       this.violate(`I-09: ${session} committed twice`);
     }
     this.count('points committed');
+    this.link(point.id, register.vmKey, digestOf(stored), point.previousDigest);
     for (const disk of point.disks) this.note(point.id, disk.lun, disk.fullReason, disk.mode);
     try {
       const closure = await closureOf(god, point);
@@ -207,6 +210,17 @@ export class Checker implements BucketEvents {
       }
     } catch (error) {
       if (this.damaged.size === 0) this.unexpected(`the manifests of ${point.id} at its commit`, error);
+    }
+  }
+
+  /** Points of a VM form one chain: a hole or a fork shows what was lost or added. */
+  private link(pointId: string, vmKey: string, digest: string, previous: string | undefined): void {
+    const chain = this.chains.get(vmKey) ?? [];
+    this.chains.set(vmKey, [...chain, digest]);
+    if (this.damaged.size === 0 && previous !== chain.at(-1)) {
+      this.violate(
+        `I-29: ${pointId} follows ${previous?.slice(0, 8)}, the newest point is ${chain.at(-1)?.slice(0, 8)}`,
+      );
     }
   }
 

@@ -102,13 +102,18 @@ export function createPool(world: World, { actor }: SimProcess): ComputePool {
       failure: unavailable('computing'),
       effect: (fault) => {
         if (fault === 'thread-lost') throw unavailable('a compute thread was lost')();
+        const flip = (bytes: Buffer, length: number): void => {
+          const bit = world.random.int(length * 8);
+          bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        };
+        const flips = fault === 'memory-flip' && job.kind === 'seal-frame';
+        // Before it is sealed the block's id is all that knows; behind it the tags know too.
+        const early = flips && world.random.chance(0.5);
+        if (early) flip(job.bytes, job.rawBytes);
         const steps = runJob(job);
         let step = steps.next();
         while (!step.done) step = steps.next();
-        if (fault === 'memory-flip' && job.kind === 'seal-frame' && 'storedBytes' in step.value) {
-          const bit = world.random.int(step.value.storedBytes * 8);
-          job.bytes[bit >> 3] = (job.bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-        }
+        if (flips && !early && 'storedBytes' in step.value) flip(job.bytes, step.value.storedBytes);
         return step.value;
       },
     });
