@@ -25,6 +25,7 @@ import { policyShowCommand } from './commands/policy-show';
 import { restoreDiskCommand } from './commands/restore-disk';
 import { restoreImageCommand } from './commands/restore-image';
 import { schemaCommand } from './commands/schema';
+import { serveCommand } from './commands/serve';
 import { versionCommand } from './commands/version';
 import { vmsCommand } from './commands/vms';
 
@@ -43,6 +44,7 @@ export const commands: readonly Command[] = [
   pointsShowCommand,
   restoreImageCommand,
   restoreDiskCommand,
+  serveCommand,
   keyStatusCommand,
   keyCreateCommand,
   keyRewrapCommand,

@@ -100,6 +100,7 @@ const titles: Readonly<Record<number, string>> = {
   412: 'Precondition failed',
   413: 'Body too large',
   415: 'Unsupported media type',
+  416: 'Range not satisfiable',
   422: 'Cannot be done',
   429: 'Too many requests',
   500: 'Internal error',

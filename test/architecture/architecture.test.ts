@@ -27,13 +27,17 @@ const rules: Readonly<Record<string, Rule>> = {
     folders: ['shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
     packages: [builtIn('crypto', 'worker_threads', 'path', 'os', 'fs', 'fs/promises')],
   },
+  'shared/device': {
+    folders: ['shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
+    packages: [/^zod$/, builtIn('crypto', 'net', 'path', 'fs/promises')],
+  },
   'shared/workflows': {
     folders: ['shared/catalog', 'shared/policy', 'shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
     packages: [],
   },
   'shared/api': {
-    folders: ['shared/workflows', 'shared/catalog', 'shared/policy', 'shared/model', 'shared/base'],
-    packages: [/^@azure\/functions$/, /^zod$/, builtIn('crypto')],
+    folders: ['shared/workflows', 'shared/device', 'shared/catalog', 'shared/policy', 'shared/model', 'shared/base'],
+    packages: [/^@azure\/functions$/, /^zod$/, builtIn('crypto', 'stream')],
   },
   'shared/azure': {
     folders: [
@@ -59,6 +63,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/blockstore',
       'shared/catalog',
       'shared/dataproxy',
+      'shared/device',
       'shared/format',
       'shared/model',
       'shared/policy',
@@ -79,6 +84,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/blockstore',
       'shared/catalog',
       'shared/dataproxy',
+      'shared/device',
       'shared/format',
       'shared/model',
       'shared/policy',
