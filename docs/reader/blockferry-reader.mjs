@@ -485,7 +485,10 @@ function bucketStore({ bucket, region, endpoint }) {
 
 // -------------------------------------------------------------------------------------------------- sealed objects
 
-const kinds = { segment: 1, leaves: 2, root: 3, point: 4, fact: 5, register: 6, begun: 7, checkpoint: 8 };
+const kinds = {
+  ...{ segment: 1, leaves: 2, root: 3, point: 4, fact: 5, register: 6, begun: 7, checkpoint: 8 },
+  ...{ collector: 9, cycle: 10, units: 11, keeper: 12 },
+};
 const SEALED_BYTES_MAX = 256 * 1024 * 1024;
 
 /** The plaintext of a sealed object: authentic, whole, of this kind, and written under this very key. */
@@ -521,7 +524,10 @@ const fieldsOf = {
     'version id tenant jobId vmKey createdAt policy consistency skewMs machine disks excludedLuns previousDigest'.split(
       ' ',
     ),
-  register: 'version kind vmKey epoch state pointDigest pointId point beat nonce'.split(' '),
+  register:
+    'version kind vmKey epoch state admitted condemned replaced committedAt pointDigest pointId point hold expiry beat nonce'.split(
+      ' ',
+    ),
   envelope: 'version magic tenant generation rewrap packGeneration check wraps'.split(' '),
 };
 

@@ -121,6 +121,20 @@ function ownSessions(names: AwsNames): Statement[] {
       Resource: `arn:aws:s3:::${names.controlBucket}/t/${names.tenant}/s/*`,
     },
     { Sid: 'ReadKeyEnvelopes', Effect: 'Allow', Action: 's3:GetObject', Resource: controlKeys(names) },
+    {
+      Sid: 'SeeCollector',
+      Effect: 'Allow',
+      Action: 's3:GetObject',
+      Resource: `arn:aws:s3:::${names.controlBucket}/t/${names.tenant}/gc/*`,
+    },
+    // Made once, by the first session of a new tenant; replaced by the collector alone.
+    {
+      Sid: 'MakeCollectorState',
+      Effect: 'Allow',
+      Action: 's3:PutObject',
+      Resource: `arn:aws:s3:::${names.controlBucket}/t/${names.tenant}/gc/state`,
+      Condition: { Null: { 's3:if-none-match': 'false' } },
+    },
     { ...listOwnPrefix(names, names.controlBucket), Sid: 'ListSessions' },
   ];
 }

@@ -32,25 +32,26 @@ export function sessionPolicy(scope: SessionScope): string {
   const arn = (bucket: string, key: string): string => `arn:${scope.partition}:s3:::${bucket}${key}`;
   const tenant = `/t/${scope.tenant}`;
   const data = (folder: string): string => arn(scope.dataBucket, `${tenant}/${folder}/*`);
-  const controlKeys = arn(scope.controlBucket, `${tenant}/k/*`);
-  const register = arn(scope.controlBucket, `${tenant}/s/${scope.sessionId}`);
+  const control = (path: string): string => arn(scope.controlBucket, `${tenant}/${path}`);
   const allow = (Action: string | readonly string[], Resource: readonly string[], extra = {}): object => ({
     Effect: 'Allow',
     Action,
     Resource,
     ...extra,
   });
+  // Reading the control bucket is not cut to the session: a window looks at the collector's state and at its parent's register.
   const statements = [
     ...(scope.role === 'writer'
       ? [
-          allow('s3:PutObject', [data(WRITABLE), controlKeys]),
-          allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), controlKeys]),
+          allow('s3:PutObject', [data(WRITABLE), control('k/*')]),
+          allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), control('*')]),
         ]
-      : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`), controlKeys])]),
+      : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`), control('*')])]),
     allow('s3:ListBucket', [arn(scope.dataBucket, ''), arn(scope.controlBucket, '')], {
       Condition: { StringLike: { 's3:prefix': `t/${scope.tenant}/*` } },
     }),
-    allow(['s3:GetObject', 's3:PutObject'], [register, `${register}/*`]),
+    // The collector's state is made once, by whoever comes first to a new tenant; the role admits no replacing of it.
+    allow('s3:PutObject', [control(`s/${scope.sessionId}/*`), control('gc/state')]),
   ];
   const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements });
   assert(policy.length <= POLICY_CHARS_MAX, `a session policy of ${policy.length} characters is too long for STS`);

@@ -51,6 +51,33 @@ export interface ObjectStore {
   list(prefix: string, options?: CallOptions): AsyncIterable<StoredObject>;
 }
 
+/** One version of an object, as only collector and lock keeper look at them. */
+export interface StoredVersion {
+  readonly key: string;
+  readonly versionId: string;
+  readonly sizeBytes: number;
+  /** When the store took it, by the store's clock. */
+  readonly storedAtMs: number;
+  /** A delete marker: it hides older versions of the key. */
+  readonly isMarker: boolean;
+}
+
+/** The data bucket by versions. Only the collector's credential may delete. */
+export interface VersionStore {
+  /** All versions and delete markers below the prefix, keys ascending, every page; an error on any page is thrown. */
+  listVersions(prefix: string, options?: CallOptions): AsyncIterable<StoredVersion>;
+  /** Until when the version is under an object lock (epoch ms), in the future or not; undefined when it never was. */
+  lockedUntil(key: string, versionId: string, options?: CallOptions): Promise<number | undefined>;
+  /** Deletes this version for good. 'locked' when the store refuses because of a lock. Repeating it is safe. */
+  deleteVersion(key: string, versionId: string, options?: CallOptions): Promise<'deleted' | 'locked'>;
+}
+
+/** Moves the end of an object's lock further into the future. Never shortens one: the store refuses. */
+export interface LockExtender {
+  /** The current version of the key. `store.not-found` when there is none. */
+  extendLock(key: string, untilMs: number, options?: CallOptions): Promise<void>;
+}
+
 /** What a credential for the store may do; each is an AWS role narrowed by a session policy. */
 export type StoreRole = 'writer' | 'reader';
 

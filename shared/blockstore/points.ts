@@ -3,8 +3,10 @@ import { boundedMap } from '../base/bounded-map';
 import { decodePoint } from '../format/records';
 import { digestOf, pointKey, pointPrefix } from '../format/store-keys';
 import { AppError, isAppError } from '../model/errors';
+import { jobIdOfPoint } from '../model/ids';
 import type { RestorePoint } from '../model/restore-point';
 import { getSealed, type Repository, signalOption } from './repository';
+import { readSession } from './session';
 
 const READS_AT_ONCE = 16;
 
@@ -31,13 +33,49 @@ export async function loadRestorePoint(
   }
 }
 
-/** All points of the tenant or of one VM, newest first. An unreadable record is an error, never left out. */
+/**
+ * The same, for who is about to read its packs: looked at behind the reader's own register, so that the collector waits for
+ * the reader. `request.conflict` when the point has expired.
+ */
+export async function requireLivePoint(
+  repository: Repository,
+  vmKey: string,
+  pointId: string,
+  signal?: AbortSignal,
+): Promise<RestorePoint> {
+  const state = (await readSession(repository, jobIdOfPoint(pointId), signal))?.state;
+  if (state === 'EXPIRED' || state === 'GONE') {
+    const hope = state === 'EXPIRED' ? 'undo its expiry first' : 'its data may be deleted by now';
+    throw new AppError('request.conflict', `restore point ${pointId} has expired; ${hope}`, {
+      context: { point: pointId, vm: vmKey },
+    });
+  }
+  const point = await loadRestorePoint(repository, vmKey, pointId, signal);
+  if (state !== 'COMMITTED') {
+    throw new AppError(
+      'store.mismatch',
+      `restore point ${pointId} has no committed register: the control bucket has lost objects; rebuild it (docs/operations.md)`,
+      { context: { point: pointId, vm: vmKey } },
+    );
+  }
+  return point;
+}
+
+/**
+ * All points of the tenant or of one VM, newest first. An unreadable record is an error, never left out. Records of points
+ * that have expired stay in the bucket and are left out; where a register is lost, its point counts as there.
+ */
 export async function listRestorePoints(
   repository: Repository,
   vmKey?: string,
   signal?: AbortSignal,
 ): Promise<RestorePoint[]> {
-  return (await listStoredPoints(repository, vmKey, signal)).map(({ point }) => point);
+  const stored = await listStoredPoints(repository, vmKey, signal);
+  const live = await boundedMap(stored, READS_AT_ONCE, async ({ point }) => {
+    const state = (await readSession(repository, point.jobId, signal))?.state;
+    return state === 'EXPIRED' || state === 'GONE' ? [] : [point];
+  });
+  return live.flat();
 }
 
 /** The newest point of the VM: the one that no other names as its predecessor; among several, the one created last. */

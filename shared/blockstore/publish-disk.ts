@@ -22,7 +22,7 @@ export interface CollectedDisk {
   readonly stats: TransferStats;
   /** Why windows were read in full, each reason once. */
   readonly notes: readonly string[];
-  /** Packs that the leaves of this session name. */
+  /** Packs that the leaves name. */
   readonly units: readonly UnitRef[];
 }
 
@@ -38,7 +38,7 @@ export async function collectDisk(
   );
   const refs = joinRefs(facts.flatMap((fact) => fact.refs));
   await requireInherited(repository, draft, disk, refs, signal);
-  const units = await checkOwnLeaves(repository, draft, disk, refs, signal);
+  const units = await checkLeaves(repository, disk, refs, signal);
   return {
     refs,
     stats: facts.reduce((sum, fact) => addStats(sum, fact.stats), emptyStats),
@@ -129,15 +129,13 @@ async function requireInherited(
   }
 }
 
-/** Reads every leaf object of this session once: right leaves in the right places, and the packs they name. */
-async function checkOwnLeaves(
+/** Reads every leaf object once, inherited ones too: right leaves in the right places, and the packs they name. */
+async function checkLeaves(
   repository: Repository,
-  draft: PointDraft,
   disk: DraftDisk,
   refs: readonly LeafRefRun[],
   signal?: AbortSignal,
 ): Promise<UnitRef[]> {
-  const own = manifestPrefix(draft.jobId);
   const geometry = {
     lun: disk.lun,
     diskBytes: disk.sizeBytes,
@@ -147,7 +145,7 @@ async function checkOwnLeaves(
   const runsOf = new Map<string, { readonly digest: string; readonly runs: [first: number, run: LeafRefRun][] }>();
   let first = 0;
   for (const run of refs) {
-    if (run.at?.object.startsWith(own)) {
+    if (run.at) {
       const entry = runsOf.get(run.at.object) ?? { digest: run.at.digest, runs: [] };
       entry.runs.push([first, run]);
       runsOf.set(run.at.object, entry);

@@ -2,7 +2,7 @@
  * Publishing: the last write of a backup, and the only one that makes a restore point exist.
  *
  *   1  facts of all windows            -> refs of each disk, which must cover it exactly once
- *   2  leaves that this session wrote  -> decoded; inherited ones must stand in the parent's root
+ *   2  leaves                          -> decoded; inherited ones must stand in the parent's root
  *   3  LIST                            -> every pack they name is there, with its size
  *   4  roots                           -> written once
  *   5  register: PENDING -> COMMITTED  -> compare-and-swap; carries the sealed point record
@@ -24,7 +24,7 @@ import type { Window } from '../model/transfer';
 import { listRestorePoints, newestPoint } from './points';
 import { collectDisk } from './publish-disk';
 import { putSealedOnce, type Repository, signalOption } from './repository';
-import { fenced, type HeldRegister, readRegister, swapRegister } from './session';
+import { fenced, type HeldRegister, isPublished, readRegister, swapRegister } from './session';
 import { suspectPoints } from './suspect-points';
 import { requireUnits } from './units-present';
 
@@ -57,7 +57,7 @@ export async function publishRestorePoint(
 ): Promise<RestorePoint> {
   const sessionId = draft.jobId;
   const before = await requireOpen(repository, sessionId, signal);
-  if (before.register.state === 'COMMITTED') return await finish(repository, before, signal);
+  if (isPublished(before.register)) return await finish(repository, before, signal);
 
   const units = new Map<string, UnitRef & { readonly lun: Lun }>();
   const disks: PointDisk[] = [];
@@ -69,10 +69,11 @@ export async function publishRestorePoint(
   await requireUnits(repository, units, signal);
   for (let swap = 0; swap < SWAPS_MAX; swap++) {
     const held = await requireOpen(repository, sessionId, signal);
-    if (held.register.state === 'COMMITTED') return await finish(repository, held, signal);
+    if (isPublished(held.register)) return await finish(repository, held, signal);
     const stored = await sealPoint(repository, draft, disks, signal);
     const change = {
       state: 'COMMITTED',
+      committedAt: new Date(repository.clock.now()).toISOString(),
       pointId: draft.id,
       pointDigest: digestOf(stored),
       point: stored.toString('base64'),
@@ -105,8 +106,9 @@ async function requireOpen(repository: Repository, sessionId: string, signal?: A
   if (!held) throw new AppError('session.not-found', `there is no session ${sessionId} in the repository`);
   if (held.register.state === 'ABORTED') throw fenced(sessionId);
   if (held.register.kind !== 'BACKUP') {
-    throw new AppError('store.conflict', `session ${sessionId} restores; it publishes nothing`);
+    throw new AppError('store.conflict', `session ${sessionId} is no backup; it publishes nothing`);
   }
+  if (!held.register.admitted) throw new AppError('store.conflict', `session ${sessionId} is not admitted`);
   return held;
 }
 

@@ -1,17 +1,21 @@
 /**
  * Sessions: one register each in the control bucket, changed by compare-and-swap only.
  *
- *   (none) --open--> PENDING --publish--> COMMITTED        the restore point exists from here on
- *                       |
+ *   (none) --open--> PENDING --publish--> COMMITTED <--undo-- EXPIRED --collector--> GONE
+ *                       |                     +------expire------^
  *                       +-----abort-----> ABORTED          the fence: nothing of the session can be published any more
+ *
+ * From COMMITTED on the restore point exists; EXPIRED it can be had back, GONE it cannot: its packs may be deleted.
  *
  * Whoever writes for a session looks at the register first; what a fenced writer has still put down is never referenced by a
  * published point, because publishing is itself a swap from PENDING.
  */
+import type { CollectorState } from '../format/collector-records';
 import { decodeRegister, encodeRecord, type Register, type SessionKind, type SessionState } from '../format/records';
 import { type ObjectIdentity, sealObject } from '../format/seal';
 import { registerKey } from '../format/store-keys';
 import { AppError, isAppError } from '../model/errors';
+import { requireCollectorState } from './collector-state';
 import { getSealed, type Repository, signalOption } from './repository';
 
 /** Swaps lost in a row before giving up: each loss means that somebody else made progress. */
@@ -28,36 +32,90 @@ export interface HeldRegister {
   readonly etag: string;
 }
 
-/** Creates the register, or finds it: safe to repeat. `session.fenced` when it was aborted. */
+/**
+ * Creates the register, or finds it, and has it admitted: safe to repeat. `session.fenced` when it was aborted,
+ * `store.mismatch` when the collector's state is lost.
+ *
+ *   B1  state of the collector -> epoch, lists in force
+ *   B2  register {PENDING, epoch, lists}
+ *   B3  state again: the same epoch -> admitted; another -> the register moves on to it, and from B2 again
+ *
+ * Why the second look: a list that was published between B1 and B2 knows nothing of this register, and this session nothing
+ * of the list. Before it is admitted a session has read and written nothing, so moving on is as good as beginning anew.
+ */
 export async function openSession(
   repository: Repository,
   request: SessionRequest,
   signal?: AbortSignal,
 ): Promise<{ readonly state: SessionState }> {
-  const register: Register = {
+  const { sessionId, kind, vmKey } = request;
+  let seen = (await requireCollectorState(repository, signal)).state;
+  const first: Register = {
     version: 1,
-    kind: request.kind,
-    vmKey: request.vmKey,
-    epoch: 0,
+    kind,
+    vmKey,
+    ...viewOf(seen),
     state: 'PENDING',
+    admitted: false,
     beat: 0,
     nonce: nonceOf(repository),
   };
-  const identity = registerIdentity(repository, request.sessionId);
-  const body = sealObject(repository.keys, identity, encodeRecord(register));
-  const { outcome } = await repository.stores.control.putOnce(identity.key, body, signalOption(signal));
-  if (outcome === 'created') return { state: 'PENDING' };
-  const there = await readRegister(repository, request.sessionId, signal);
-  if (!there) throw notFound(request.sessionId);
-  const { kind, vmKey, state } = there.register;
-  if (state === 'ABORTED') throw fenced(request.sessionId);
-  if (kind !== request.kind || vmKey !== request.vmKey) {
-    throw new AppError('store.conflict', `session ${request.sessionId} belongs to another job`, {
-      context: { session: request.sessionId },
-    });
+  const identity = registerIdentity(repository, sessionId);
+  const body = sealObject(repository.keys, identity, encodeRecord(first));
+  await repository.stores.control.putOnce(identity.key, body, signalOption(signal));
+  for (let swap = 0; swap < SWAPS_MAX; swap++) {
+    const held = await readRegister(repository, sessionId, signal);
+    if (!held) throw notFound(sessionId);
+    const { register } = held;
+    if (register.state === 'ABORTED') throw fenced(sessionId);
+    if (register.kind !== kind || register.vmKey !== vmKey) {
+      throw new AppError('store.conflict', `session ${sessionId} belongs to another job`, {
+        context: { session: sessionId },
+      });
+    }
+    if (register.state !== 'PENDING' || register.admitted) return { state: register.state };
+    seen = (await requireCollectorState(repository, signal)).state;
+    // A register of another epoch, or of a list that is in force no more, moves on; then the state is looked at once more.
+    const admitted = register.epoch === seen.epoch;
+    const { condemned: _condemned, replaced: _replaced, ...rest } = register;
+    const next = admitted ? { ...register, admitted } : { ...rest, ...viewOf(seen) };
+    await swapRegister(repository, sessionId, { ...held, register: next }, {}, signal);
   }
-  return { state };
+  throw new AppError('store.conflict', `session ${sessionId} was not admitted: the collector's epoch keeps changing`, {
+    retryable: true,
+  });
 }
+
+/** What a session that begins now must not see. Idle, the collector's lists are in force no more. */
+const viewOf = ({
+  epoch,
+  condemned,
+  replaced,
+}: CollectorState): Pick<Register, 'epoch' | 'condemned' | 'replaced'> => ({
+  epoch,
+  ...(condemned === undefined ? {} : { condemned }),
+  ...(replaced === undefined ? {} : { replaced }),
+});
+
+/**
+ * Says that the session is alive, unless somebody has said so since `seen` (the etag of an earlier look). The collector fences
+ * sessions whose register stands still. `session.fenced` when it has ended. Result: the etag of now.
+ */
+export async function beatSession(
+  repository: Repository,
+  sessionId: string,
+  seen: string | undefined,
+  signal?: AbortSignal,
+): Promise<string> {
+  const held = await requirePending(repository, sessionId, signal);
+  if (seen === undefined || held.etag !== seen) return held.etag;
+  await swapRegister(repository, sessionId, held, {}, signal);
+  // Lost to another beat is as good; lost to a fence shows here.
+  return (await requirePending(repository, sessionId, signal)).etag;
+}
+
+/** Ends a session that published nothing, such as a restore: nobody waits for it any more. Safe to repeat. */
+export const releaseSession = abortSession;
 
 /** The session's state, undefined when there is no such session. */
 export async function readSession(
@@ -80,7 +138,7 @@ export async function abortSession(
   for (let swap = 0; swap < SWAPS_MAX; swap++) {
     const held = await readRegister(repository, sessionId, signal);
     if (!held) return 'absent';
-    if (held.register.state === 'COMMITTED') return 'committed';
+    if (isPublished(held.register)) return 'committed';
     if (held.register.state === 'ABORTED') return 'aborted';
     if (await swapRegister(repository, sessionId, held, { state: 'ABORTED' }, signal)) return 'aborted';
   }
@@ -96,8 +154,15 @@ export async function requirePending(
   const held = await readRegister(repository, sessionId, signal);
   if (!held) throw notFound(sessionId);
   if (held.register.state !== 'PENDING') throw fenced(sessionId);
+  if (!held.register.admitted) {
+    throw new AppError('store.conflict', `session ${sessionId} is not admitted yet`, { retryable: true });
+  }
   return held;
 }
+
+/** Whether the session has a restore point, live or ended. */
+export const isPublished = ({ state }: Pick<Register, 'state'>): boolean =>
+  state === 'COMMITTED' || state === 'EXPIRED' || state === 'GONE';
 
 export async function readRegister(
   repository: Repository,

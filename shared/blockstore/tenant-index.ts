@@ -15,6 +15,7 @@ import { limits } from '../model/limits';
 import { DedupIndex, type Location } from './dedup-index';
 import { NearBlocks } from './near-blocks';
 import { getSealed, putSealedOnce, type Repository } from './repository';
+import { type SessionView, wholeView } from './session-view';
 
 const LOADS_AT_ONCE = 8;
 /** A window that starts sooner than this after the last LIST goes without. */
@@ -40,8 +41,14 @@ export class TenantIndex {
   /** Questions for ids come in disk order, and so mostly to the same segment. */
   private lastRead: { readonly key: string; readonly units: readonly SegmentUnit[] } | undefined;
 
-  /** `blocksMax`: above so many blocks in the store only hooks are kept. */
-  constructor(private readonly blocksMax: number = limits.indexBlocksMax) {}
+  /**
+   * `blocksMax`: above so many blocks in the store only hooks are kept. `view`: what sessions that use this index must not see;
+   * an index serves sessions of one view only, since what it has loaded is not unloaded.
+   */
+  constructor(
+    private readonly blocksMax: number = limits.indexBlocksMax,
+    private readonly view: SessionView = wholeView,
+  ) {}
 
   get keepsHooksOnly(): boolean {
     return this.sampled;
@@ -98,7 +105,7 @@ export class TenantIndex {
   async idAt(repository: Repository, unit: string, slot: number, signal?: AbortSignal): Promise<Buffer | undefined> {
     const key = this.segments[this.index.units.segmentOf(unit)];
     if (key === undefined) return undefined;
-    const units = this.lastRead?.key === key ? this.lastRead.units : await readSegment(repository, key, signal);
+    const units = this.lastRead?.key === key ? this.lastRead.units : await this.readVisible(repository, key, signal);
     if (units) this.lastRead = { key, units };
     const ids = units?.find((candidate) => candidate.unit === unit)?.ids;
     return ids && slot * idBytes < ids.length ? ids.subarray(slot * idBytes, (slot + 1) * idBytes) : undefined;
@@ -109,24 +116,33 @@ export class TenantIndex {
     const segment = this.index.units.segmentOf(this.index.units.nameOf(hook.unit));
     const key = this.segments[segment];
     if (key !== undefined && !this.near.has(segment))
-      this.near.add(segment, (await readSegment(repository, key)) ?? []);
+      this.near.add(segment, (await this.readVisible(repository, key)) ?? []);
     return hook;
   }
 
   private async load(repository: Repository): Promise<void> {
     const fresh: { key: string; sizeBytes: number }[] = [];
     for await (const object of repository.stores.data.list(segmentPrefix(repository.tenant))) {
-      if (!this.numberOf.has(object.key)) fresh.push(object);
+      if (!this.numberOf.has(object.key) && !this.view.hidesSegment(object.key)) fresh.push(object);
     }
     const blocks = fresh.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / SEGMENT_BYTES_PER_BLOCK), 0);
     this.sampled ||= this.index.blockCount + blocks > this.blocksMax;
     this.index.reserve(this.sampled ? Math.ceil(blocks / 64) : blocks);
     const keep = this.sampled ? isHook : undefined;
     await boundedMap(fresh, LOADS_AT_ONCE, async ({ key }) => {
-      const units = await readSegment(repository, key);
+      const units = await this.readVisible(repository, key);
       const number = this.nameSegment(key);
       for (const unit of units ?? []) this.index.addStored(unit, unit.ids, number, keep);
     });
+  }
+
+  private async readVisible(
+    repository: Repository,
+    key: string,
+    signal?: AbortSignal,
+  ): Promise<SegmentUnit[] | undefined> {
+    const units = await readSegment(repository, key, signal);
+    return units?.filter(({ unit }) => !this.view.hidesUnit(unit));
   }
 
   private nameSegment(key: string): number {

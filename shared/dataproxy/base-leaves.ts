@@ -2,8 +2,10 @@
 import { loadRoot, readLeaves } from '../blockstore/disk-manifest';
 import { loadRestorePoint } from '../blockstore/points';
 import type { Repository } from '../blockstore/repository';
+import { readSession } from '../blockstore/session';
 import type { WindowMap } from '../blockstore/window-map';
 import { AppError } from '../model/errors';
+import { jobIdOfPoint } from '../model/ids';
 import type { BackupTransfer } from '../model/transfer';
 
 export type BaseState =
@@ -21,6 +23,9 @@ export async function loadBase(
   signal: AbortSignal,
 ): Promise<BaseState> {
   try {
+    // Looked at behind our own register: a parent that the collector has not given up by now keeps what it refers to until we end.
+    const state = (await readSession(repository, jobIdOfPoint(transfer.base.pointId), signal))?.state;
+    if (state !== 'COMMITTED' && state !== 'EXPIRED') return { usable: false, doubt: 'base-gone' };
     const point = await loadRestorePoint(repository, transfer.vmKey, transfer.base.pointId, signal);
     const disk = point.disks.find(({ lun }) => lun === transfer.lun);
     if (!disk) return { usable: false, doubt: 'base-has-no-such-disk' };

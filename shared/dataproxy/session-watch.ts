@@ -3,11 +3,13 @@
  * window's end: hours of reading for nobody, from a snapshot that is about to be deleted.
  */
 import type { Repository } from '../blockstore/repository';
-import { fenced, readSession } from '../blockstore/session';
+import { fenced, type HeldRegister, readRegister, swapRegister } from '../blockstore/session';
 import { AppError, isAppError } from '../model/errors';
 
 /** One GET each. */
 export const sessionLookMs = 4_000;
+/** A register that nobody has changed for so long is given a beat; the collector fences after fifteen. */
+export const sessionBeatMs = 60_000;
 
 /**
  * Runs `work` with a signal that also aborts when the session has ended. Whatever the work then fails with, a snapshot that
@@ -40,25 +42,52 @@ async function watch(
   over: AbortController,
   done: AbortSignal,
 ): Promise<void> {
+  let seen: { readonly etag: string; readonly atMs: number } | undefined;
   for (;;) {
     await repository.clock.sleep(sessionLookMs, done).catch(() => undefined);
     if (done.aborted) return;
-    if (!(await hasEnded(repository, sessionId, done))) continue;
-    over.abort(fenced(sessionId));
-    return;
+    const held = await look(repository, sessionId, done);
+    if (held === 'unknown') continue;
+    if (held === 'ended') {
+      over.abort(fenced(sessionId));
+      return;
+    }
+    const nowMs = repository.clock.monotonicMs();
+    if (held.etag !== seen?.etag) seen = { etag: held.etag, atMs: nowMs };
+    else if (nowMs - seen.atMs >= sessionBeatMs) await beat(repository, sessionId, held, done);
   }
 }
 
-/** A register that cannot be read for the moment ends nothing: every write of a fact looks at it again. */
 async function hasEnded(repository: Repository, sessionId: string, signal: AbortSignal): Promise<boolean> {
+  return (await look(repository, sessionId, signal)) === 'ended';
+}
+
+/** A register that cannot be read for the moment ends nothing: every write of a fact looks at it again. One that is gone does. */
+async function look(
+  repository: Repository,
+  sessionId: string,
+  signal: AbortSignal,
+): Promise<HeldRegister | 'ended' | 'unknown'> {
   try {
-    const state = (await readSession(repository, sessionId, signal))?.state;
-    return state === 'ABORTED' || state === 'COMMITTED';
+    const held = await readRegister(repository, sessionId, signal);
+    return held?.register.state === 'PENDING' ? held : 'ended';
   } catch (error) {
-    if (!signal.aborted) {
-      const code = error instanceof AppError ? error.code : 'internal';
-      repository.logger.warn('the session could not be looked at', { session: sessionId, code });
-    }
-    return false;
+    warnUnlessDone(repository, sessionId, signal, error);
+    return 'unknown';
   }
+}
+
+/** All proxies of a session beat the same register: one that was beaten to it sees the other's beat at its next look. */
+async function beat(repository: Repository, sessionId: string, held: HeldRegister, signal: AbortSignal): Promise<void> {
+  try {
+    await swapRegister(repository, sessionId, held, {}, signal);
+  } catch (error) {
+    warnUnlessDone(repository, sessionId, signal, error);
+  }
+}
+
+function warnUnlessDone(repository: Repository, sessionId: string, signal: AbortSignal, error: unknown): void {
+  if (signal.aborted) return;
+  const code = error instanceof AppError ? error.code : 'internal';
+  repository.logger.warn('the session could not be looked at', { session: sessionId, code });
 }

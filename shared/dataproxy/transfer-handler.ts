@@ -9,6 +9,8 @@ import { countStores } from '../blockstore/counted-stores';
 import type { StoreRole } from '../blockstore/object-store';
 import { packWriterBytes } from '../blockstore/pack-writer';
 import type { Repository } from '../blockstore/repository';
+import { readRegister } from '../blockstore/session';
+import { loadView, viewNameOf, wholeView } from '../blockstore/session-view';
 import { createMemory, type Memory } from '../blockstore/shared-buffers';
 import { TenantIndex } from '../blockstore/tenant-index';
 import { AppError } from '../model/errors';
@@ -22,8 +24,8 @@ import { Turns } from './turns';
 
 /** Progress is told at most this often a window. */
 const PROGRESS_MS = 1_000;
-/** Tenants whose index is kept in memory; the one used longest ago goes first. */
-const TENANTS_MAX = 8;
+/** Indexes kept in memory, one a tenant and epoch; the one used longest ago goes first. */
+const INDEXES_MAX = 8;
 
 export interface TransferHandlerDependencies {
   readonly access: DiskAccess;
@@ -59,14 +61,22 @@ export function createTransferHandler(deps: TransferHandlerDependencies): Transf
   const pool = deps.pool ?? createComputePool();
   const turns = new Turns(deps.concurrency);
   const memory = deps.memory ?? createMemory();
-  const indexes = new Map<string, TenantIndex>();
-  const indexOf = (tenant: string): TenantIndex => {
-    const index = indexes.get(tenant) ?? new TenantIndex(deps.indexBlocksMax);
-    indexes.delete(tenant);
-    indexes.set(tenant, index);
-    const [oldest] = indexes.keys();
-    if (indexes.size > TENANTS_MAX && oldest !== undefined) indexes.delete(oldest);
-    return index;
+  const indexes = new Map<string, Promise<TenantIndex>>();
+  /** By what the session may see: an index that was filled for an earlier epoch knows blocks that have been deleted since. */
+  const indexOf = async (repository: Repository, sessionId: string, signal: AbortSignal): Promise<TenantIndex> => {
+    const register = (await readRegister(repository, sessionId, signal))?.register;
+    if (!register) return new TenantIndex(deps.indexBlocksMax);
+    const key = `${repository.tenant}/${viewNameOf(register)}`;
+    // Without the window's signal: what it loads serves others too.
+    const index = indexes.get(key) ?? openIndex(repository, register, deps.indexBlocksMax);
+    indexes.delete(key);
+    indexes.set(key, index);
+    index.catch(() => indexes.delete(key));
+    for (const oldest of indexes.keys()) {
+      if (indexes.size <= INDEXES_MAX) break;
+      indexes.delete(oldest);
+    }
+    return await index;
   };
 
   const move = async (
@@ -84,7 +94,10 @@ export function createTransferHandler(deps: TransferHandlerDependencies): Transf
       counts,
       access: deps.access,
       pool,
-      index: indexOf(tenant),
+      index:
+        transfer.kind === 'backup'
+          ? await indexOf(repository, sessionId, signal)
+          : new TenantIndex(deps.indexBlocksMax),
       memory,
       onProgress: reporter.progress,
     };
@@ -106,6 +119,15 @@ export function createTransferHandler(deps: TransferHandlerDependencies): Transf
         giveBack();
       }
     });
+}
+
+async function openIndex(
+  repository: Repository,
+  register: Parameters<typeof loadView>[1],
+  blocksMax: number | undefined,
+): Promise<TenantIndex> {
+  const sees = register.condemned || register.replaced ? await loadView(repository, register) : wholeView;
+  return new TenantIndex(blocksMax, sees);
 }
 
 async function openTarget(

@@ -11,8 +11,28 @@ import type { LeafRefRun } from './manifest-root';
 
 const RECORD_VERSION = 1;
 
-export type SessionKind = 'BACKUP' | 'RESTORE';
-export type SessionState = 'PENDING' | 'COMMITTED' | 'ABORTED';
+export type SessionKind = 'BACKUP' | 'RESTORE' | 'VERIFY' | 'KEEP';
+export type SessionState = 'PENDING' | 'COMMITTED' | 'EXPIRED' | 'GONE' | 'ABORTED';
+
+/** An immutable object of the control bucket, relative to the tenant's prefix, and the digest of its stored bytes. */
+export interface ObjectRef {
+  readonly key: string;
+  readonly digest: string;
+}
+
+/** Why a restore point must not expire. Set and taken away by people. */
+export interface Hold {
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
+}
+
+/** How a restore point came to its end. */
+export interface Expiry {
+  readonly at: string;
+  readonly by: string;
+  readonly reason: string;
+}
 
 /** A session's register: the one place where it is decided whether its restore point exists. */
 export interface Register {
@@ -22,10 +42,21 @@ export interface Register {
   /** The collector's epoch in which the session began. */
   readonly epoch: number;
   readonly state: SessionState;
+  /** True once the epoch was seen unchanged behind this register: before that, nothing may be read or written for the session. */
+  readonly admitted: boolean;
+  /** The condemned list that the session honours, whoever works for it. Absent: none was in force. */
+  readonly condemned?: ObjectRef;
+  /** Index segments that count for nothing any more, as the collector's state said when the session began. */
+  readonly replaced?: ObjectRef;
+  /** When it was committed, by the clock of who did it. COMMITTED, EXPIRED and GONE only, as are the next three. */
+  readonly committedAt?: string;
   /** SHA-256 of the point record's stored bytes, and those bytes: anyone may finish the publishing. COMMITTED only. */
   readonly pointDigest?: string;
   readonly pointId?: string;
   readonly point?: string;
+  readonly hold?: Hold;
+  /** EXPIRED and GONE only. Until it is GONE it can be undone. */
+  readonly expiry?: Expiry;
   readonly beat: number;
   /** Random: no two bodies are equal, so an etag stands for one state only. */
   readonly nonce: string;
@@ -58,7 +89,9 @@ const refRunSchema = z.strictObject({
   count: z.number().int().positive(),
   at: z.strictObject({ object: text, digest: z.string().regex(/^[0-9a-f]{64}$/), ordinal: count }).optional(),
 });
-const kindSchema = z.enum(['BACKUP', 'RESTORE']);
+const kindSchema = z.enum(['BACKUP', 'RESTORE', 'VERIFY', 'KEEP']);
+export const objectRefSchema = z.strictObject({ key: text, digest: z.string().regex(/^[0-9a-f]{64}$/) });
+const instant = z.iso.datetime();
 
 const registerSchema = z
   .strictObject({
@@ -66,17 +99,28 @@ const registerSchema = z
     kind: kindSchema,
     vmKey: text,
     epoch: count,
-    state: z.enum(['PENDING', 'COMMITTED', 'ABORTED']),
+    state: z.enum(['PENDING', 'COMMITTED', 'EXPIRED', 'GONE', 'ABORTED']),
+    admitted: z.boolean(),
+    condemned: objectRefSchema.optional(),
+    replaced: objectRefSchema.optional(),
+    committedAt: instant.optional(),
     pointDigest: text.optional(),
     pointId: text.optional(),
     point: text.optional(),
+    hold: z.strictObject({ reason: text, by: text, at: instant }).optional(),
+    expiry: z.strictObject({ at: instant, by: text, reason: text }).optional(),
     beat: count,
     nonce: text,
   })
-  .refine(
-    ({ state, kind, point, pointId, pointDigest }) =>
-      state !== 'COMMITTED' || kind === 'RESTORE' || [point, pointId, pointDigest].every((part) => part !== undefined),
-  );
+  .refine((register) => fitsItsState(register as Register));
+
+/** A point stands in exactly the registers of backups that were committed, and its end in those where it ended. */
+function fitsItsState({ state, kind, point, pointId, pointDigest, committedAt, hold, expiry }: Register): boolean {
+  const ofPoint = [point, pointId, pointDigest, committedAt];
+  if (state === 'PENDING' || state === 'ABORTED') return [...ofPoint, hold, expiry].every((part) => part === undefined);
+  if (kind !== 'BACKUP' || ofPoint.some((part) => part === undefined)) return false;
+  return (expiry !== undefined) === (state !== 'COMMITTED') && (hold === undefined || state === 'COMMITTED');
+}
 
 const factSchema = z.strictObject({
   version: z.literal(RECORD_VERSION),

@@ -26,6 +26,10 @@ export const sealedKinds = {
   register: 6,
   begun: 7,
   checkpoint: 8,
+  collector: 9,
+  cycle: 10,
+  units: 11,
+  keeper: 12,
 } as const;
 export type SealedKind = keyof typeof sealedKinds;
 

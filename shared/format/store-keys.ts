@@ -52,6 +52,14 @@ export const begunKey = (tenant: string, session: string, lun: Lun, window: numb
 
 export const windowPart = (lun: Lun, window: number): string => `${lun}-${window}`;
 
+/** What the collector keeps of itself. */
+export const collectorPrefix = (tenant: string): string => `${tenantPrefix(tenant)}gc/`;
+export const collectorStateKey = (tenant: string): string => `${collectorPrefix(tenant)}state`;
+export const keeperStateKey = (tenant: string): string => `${collectorPrefix(tenant)}keeper`;
+/** Lists of one cycle; `cycle` is random, so that two collectors of one epoch never write under one name. */
+export const cyclePrefix = (tenant: string, epoch: number, cycle: string): string =>
+  `${collectorPrefix(tenant)}${epoch}/${cycle}/`;
+
 /** SHA-256 of stored bytes, hex: how records name the exact bytes they mean. */
 export const digestOf = (stored: Buffer): string => createHash('sha256').update(stored).digest('hex');
 

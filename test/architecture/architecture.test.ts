@@ -22,6 +22,11 @@ const rules: Readonly<Record<string, Rule>> = {
     folders: ['shared/format', 'shared/model', 'shared/base'],
     packages: [builtIn('crypto', 'worker_threads', 'path', 'os'), /^zod$/],
   },
+  // The collector: beside the data plane, not part of it. It deletes, and nothing else does.
+  'shared/collector': {
+    folders: ['shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
+    packages: [builtIn('crypto')],
+  },
   'shared/catalog': { folders: ['shared/model', 'shared/base'], packages: [/^zod$/, builtIn('crypto')] },
   'shared/dataproxy': {
     folders: ['shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
@@ -32,7 +37,15 @@ const rules: Readonly<Record<string, Rule>> = {
     packages: [/^zod$/, builtIn('crypto', 'net', 'path', 'fs/promises')],
   },
   'shared/workflows': {
-    folders: ['shared/catalog', 'shared/policy', 'shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
+    folders: [
+      'shared/catalog',
+      'shared/collector',
+      'shared/policy',
+      'shared/blockstore',
+      'shared/format',
+      'shared/model',
+      'shared/base',
+    ],
     packages: [],
   },
   'shared/api': {
@@ -62,6 +75,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/base',
       'shared/blockstore',
       'shared/catalog',
+      'shared/collector',
       'shared/dataproxy',
       'shared/device',
       'shared/format',

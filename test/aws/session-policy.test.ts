@@ -20,27 +20,25 @@ const resourcesOf = (role: 'writer' | 'reader', action: string): string[] =>
 describe('session policy', () => {
   test('a writer writes below its tenant and reads metadata, but no packs', () => {
     const data = 'arn:aws:s3:::data-bucket/t/acme';
-    const register = 'arn:aws:s3:::control-bucket/t/acme/s/job-1';
+    const control = 'arn:aws:s3:::control-bucket/t/acme';
     expect(resourcesOf('writer', 's3:PutObject')).toEqual([
       `${data}/?/*`,
-      'arn:aws:s3:::control-bucket/t/acme/k/*',
-      register,
-      `${register}/*`,
+      `${control}/k/*`,
+      `${control}/s/job-1/*`,
+      `${control}/gc/state`,
     ]);
     expect(resourcesOf('writer', 's3:GetObject')).toEqual([
       `${data}/k/*`,
       `${data}/x/*`,
       `${data}/m/*`,
       `${data}/p/*`,
-      'arn:aws:s3:::control-bucket/t/acme/k/*',
-      register,
-      `${register}/*`,
+      `${control}/*`,
     ]);
   });
 
   test('a reader writes nothing but its own register, and nobody may delete', () => {
-    const register = 'arn:aws:s3:::control-bucket/t/acme/s/job-1';
-    expect(resourcesOf('reader', 's3:PutObject')).toEqual([register, `${register}/*`]);
+    const control = 'arn:aws:s3:::control-bucket/t/acme';
+    expect(resourcesOf('reader', 's3:PutObject')).toEqual([`${control}/s/job-1/*`, `${control}/gc/state`]);
     for (const role of ['reader', 'writer'] as const) {
       expect(sessionPolicy({ ...scope, role })).not.toMatch(/Delete|s3:\*|"\*"/);
     }

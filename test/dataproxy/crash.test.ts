@@ -78,6 +78,7 @@ test('what a crashed attempt has stored is not stored again', async () => {
     const before = packs();
     const bench = backupBench(stores, start.access);
     if ((await readSession(await bench.repository(), jobId)) === undefined) continue;
+    await openSession(await bench.repository(), { sessionId: jobId, vmKey, kind: 'BACKUP' }, signal);
     const handler = bench.handler();
     const stats = await Promise.all(bench.backupTransfers(jobId, target).map((transfer) => handler(transfer, signal)));
     expect(stats.reduce(addStats, emptyStats).logicalBytes).toBe(65 * MIB);

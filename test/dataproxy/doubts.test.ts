@@ -101,7 +101,7 @@ test('a parent point that is gone or damaged costs a full read, not the backup',
       (error: unknown) => error,
     );
     // What was read in full refers to nothing of the parent, so publishing does not need it either.
-    expect(reasonOf(point as RestorePoint)).toBe('base-unreadable');
+    expect(reasonOf(point as RestorePoint)).toBe(damage === 'gone' ? 'base-gone' : 'base-unreadable');
     expect((await bench.restore('res-1', point as RestorePoint, 0)).equals(disk.bytes)).toBe(true);
   }
 });

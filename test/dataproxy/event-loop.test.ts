@@ -31,6 +31,10 @@ const store = {
     objects.set(key, key.includes('/u/') ? { length: body.length } : Buffer.from(body));
     return { outcome: 'created', etag: key };
   },
+  replace: async (key, body) => {
+    objects.set(key, Buffer.from(body));
+    return { outcome: 'replaced', etag: key };
+  },
   get: async (key) => {
     if (!objects.has(key)) throw new AppError('store.not-found', key);
     return { body: objects.get(key), etag: key };

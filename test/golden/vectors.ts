@@ -5,6 +5,7 @@ import { blake3Keyed } from '../../shared/format/blake3';
 import { blockId } from '../../shared/format/block-id';
 import { ByteWriter } from '../../shared/format/bytes';
 import { checkpointKey, encodeCheckpoint } from '../../shared/format/checkpoint';
+import { encodeCollectorRecord } from '../../shared/format/collector-records';
 import { compress } from '../../shared/format/compression';
 import { frameNonce, sealFrame } from '../../shared/format/frame';
 import { encodeSegment } from '../../shared/format/index-segment';
@@ -18,6 +19,7 @@ import { createPackContext } from '../../shared/format/pack-header';
 import { encodeRecord } from '../../shared/format/records';
 import { type SealedKind, sealedKinds, sealObject } from '../../shared/format/seal';
 import * as places from '../../shared/format/store-keys';
+import { encodeUnitList } from '../../shared/format/unit-list';
 import { emptyStats } from '../../shared/model/transfer';
 import { samplePoint } from '../helpers/samples';
 
@@ -93,9 +95,34 @@ export const vectors: Readonly<Record<string, string>> = Object.fromEntries(
       vmKey: '00',
       epoch: 0,
       state: 'PENDING',
+      admitted: true,
       beat: 1,
       nonce: '11',
     }),
+    'collector state': encodeCollectorRecord({
+      version: 1,
+      epoch: 8,
+      phase: 'SWEEP',
+      cycle: '1'.repeat(32),
+      condemned: { key: 'gc/8/c/condemned-list', digest: at.digest },
+      last: { units: 12, points: 3, endedAt: '2026-11-22T12:00:00.000Z' },
+      nonce: '2'.repeat(32),
+    }),
+    'cycle list': encodeCollectorRecord({
+      version: 1,
+      purpose: 'condemned',
+      epoch: 8,
+      units: 2,
+      bytes: 70_100,
+      parts: [{ key: 'gc/8/c/condemned-0', digest: at.digest, units: 2 }],
+      listed: 14,
+      marked: ['job-1'],
+      gone: ['job-0'],
+    }),
+    'unit list': encodeUnitList([
+      { key: 'm/job-0/os-root', versionId: 'v1', sizeBytes: 100 },
+      { key: `u/${unitRef.unit.slice(0, 2)}/${unitRef.unit}`, versionId: 'v2', sizeBytes: 70_000 },
+    ]),
     fact: encodeRecord({
       ...place,
       kind: 'BACKUP',
@@ -128,6 +155,9 @@ export const vectors: Readonly<Record<string, string>> = Object.fromEntries(
       places.begunKey('contoso', 'job-1', 3, 0),
       checkpointKey('contoso', 'job-1', 3, 0),
       places.envelopeKey('contoso', 1, 2),
+      places.collectorStateKey('contoso'),
+      places.keeperStateKey('contoso'),
+      `${places.cyclePrefix('contoso', 8, '1'.repeat(32))}condemned-0`,
     ].join(' '),
   }).map(([name, value]) => [name, shown(value)]),
 );

@@ -1,16 +1,29 @@
 /** An object store in memory that keeps the promises of the interface, with a log of its calls. */
 import { createHash } from 'node:crypto';
-import type { CallOptions, ObjectStore, StoredObject, StorePair } from '../../shared/blockstore/object-store';
+import type {
+  CallOptions,
+  LockExtender,
+  ObjectStore,
+  StoredObject,
+  StoredVersion,
+  StorePair,
+  VersionStore,
+} from '../../shared/blockstore/object-store';
 import { AppError } from '../../shared/model/errors';
 
 interface Entry {
   body: Buffer;
   etag: string;
+  storedAtMs?: number;
 }
 
 export class MemoryObjectStore implements ObjectStore {
   readonly objects = new Map<string, Entry>();
   readonly calls: string[] = [];
+  /** Ends of object locks by key. */
+  readonly locks = new Map<string, number>();
+  /** The store's own clock. */
+  now: () => number = () => 0;
   private writes = 0;
 
   async putOnce(key: string, body: Buffer, options?: CallOptions) {
@@ -51,7 +64,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   private write(key: string, body: Buffer): string {
     const etag = `"${createHash('md5').update(body).digest('hex')}-${++this.writes}"`;
-    this.objects.set(key, { body: Buffer.from(body), etag });
+    this.objects.set(key, { body: Buffer.from(body), etag, storedAtMs: this.now() });
     return etag;
   }
 
@@ -60,6 +73,28 @@ export class MemoryObjectStore implements ObjectStore {
     this.calls.push(`${method} ${key}`);
   }
 }
+
+/** The same store by versions: one a key, since keys are written once. */
+export const memoryVersions = (store: MemoryObjectStore): VersionStore & LockExtender => ({
+  async *listVersions(prefix, options): AsyncIterable<StoredVersion> {
+    for await (const { key, sizeBytes, etag: versionId } of store.list(prefix, options)) {
+      const storedAtMs = store.objects.get(key)?.storedAtMs ?? 0;
+      yield { key, versionId, sizeBytes, storedAtMs, isMarker: false };
+    }
+  },
+  lockedUntil: async (key) => store.locks.get(key),
+  deleteVersion: async (key, versionId) => {
+    store.calls.push(`deleteVersion ${key}`);
+    if ((store.locks.get(key) ?? 0) > store.now()) return 'locked';
+    if (store.objects.get(key)?.etag === versionId) store.objects.delete(key);
+    return 'deleted';
+  },
+  extendLock: async (key, untilMs) => {
+    if (!store.objects.has(key)) throw new AppError('store.not-found', `there is no object ${key}`);
+    if ((store.locks.get(key) ?? 0) > untilMs) throw new AppError('store.denied', `the lock of ${key} ends later`);
+    store.locks.set(key, untilMs);
+  },
+});
 
 export interface MemoryStores extends StorePair {
   readonly data: MemoryObjectStore;

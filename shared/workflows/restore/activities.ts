@@ -1,5 +1,5 @@
 /** Restore side effects: targets are made, finished or discarded; nothing that existed before is touched. */
-import { loadRestorePoint } from '../../blockstore/points';
+import { requireLivePoint } from '../../blockstore/points';
 import { openSession } from '../../blockstore/session';
 import { AppError } from '../../model/errors';
 import { computeId } from '../../model/ids';
@@ -29,7 +29,7 @@ export function createRestoreActivities(deps: WorkflowDependencies) {
         { sessionId: jobId, vmKey: input.vmKey, kind: 'RESTORE' },
         AbortSignal.timeout(60_000),
       );
-      const point = await loadRestorePoint(repository, input.vmKey, input.pointId);
+      const point = await requireLivePoint(repository, input.vmKey, input.pointId);
       const disks = input.luns.map((lun): TransferDisk => {
         const disk = point.disks.find((candidate) => candidate.lun === lun);
         if (!disk) throw new AppError('request.invalid', `restore point ${point.id} has no disk ${lun}`);
