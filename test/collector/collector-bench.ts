@@ -33,7 +33,7 @@ export function collectorBench(bench = backupBench()): CollectorBench {
   };
   const diskOf = (...seeds: number[]): FakeDisk => {
     const disk = new FakeDisk(2 * 1024 * 1024);
-    seeds.forEach((seed, index) => disk.write(index * 256 * 1024, noise(seed, 130_000)));
+    for (const [index, seed] of seeds.entries()) disk.write(index * 256 * 1024, noise(seed, 130_000));
     return disk;
   };
   return {

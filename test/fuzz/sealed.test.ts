@@ -1,11 +1,13 @@
 /** Sealed objects, records in them, key envelopes, and compressed bytes that unfold to more than they say. */
 import fc from 'fast-check';
 import { decodeCheckpoint } from '../../shared/format/checkpoint';
+import { decodeCollectorState, decodeCycleList } from '../../shared/format/collector-records';
 import { compress, decompress } from '../../shared/format/compression';
 import { authenticateEnvelope, decodeEnvelope, encodeEnvelope, rootKeyCheck } from '../../shared/format/key-envelope';
 import { deriveKeys } from '../../shared/format/keys';
 import { decodeFact, decodePoint, decodeRegister } from '../../shared/format/records';
 import { openObject, type SealedKind, sealedKinds, sealObject } from '../../shared/format/seal';
+import { decodeUnitList, encodeUnitList } from '../../shared/format/unit-list';
 import { emptyStats } from '../../shared/model/transfer';
 import { samplePoint } from '../helpers/samples';
 import { propertyMs, runsOf } from './budget';
@@ -42,6 +44,10 @@ const register = {
   pointDigest: 'cd',
   pointId: 'p-job-1',
   point: 'AAAA',
+  admitted: true,
+  condemned: { key: 'gc/3/c/condemned-list', digest: 'ab'.repeat(32) },
+  committedAt: '2026-11-22T12:00:00.000Z',
+  hold: { reason: 'audit', by: 'someone', at: '2026-11-22T12:00:00.000Z' },
   beat: 3,
   nonce: '12',
 };
@@ -72,7 +78,28 @@ const checkpoint = {
   leaves: '',
   nonce: '12',
 };
+const collectorState = {
+  version: 1,
+  epoch: 3,
+  phase: 'DELETE',
+  cycle: '1'.repeat(32),
+  condemned: { key: 'gc/3/c/condemned-list', digest: 'ab'.repeat(32) },
+  deleteSet: { key: 'gc/3/c/delete-list', digest: 'cd'.repeat(32) },
+  last: { units: 3, points: 2, endedAt: '2026-11-22T12:00:00.000Z' },
+  nonce: '2'.repeat(32),
+};
+const cycleList = {
+  version: 1,
+  purpose: 'condemned',
+  epoch: 3,
+  units: 2,
+  bytes: 9,
+  parts: [{ key: 'gc/3/c/condemned-0', digest: 'ab'.repeat(32), units: 2 }],
+  marked: ['job-1'],
+};
 const records = [
+  { decode: decodeCollectorState, valid: collectorState },
+  { decode: decodeCycleList, valid: cycleList },
   { decode: decodeRegister, valid: register },
   { decode: decodeFact, valid: fact },
   { decode: decodePoint, valid: samplePoint('job-1', '2026-11-22T12:00:00.000Z') },
@@ -219,4 +246,21 @@ test.each([
   const before = process.resourceUsage().maxRSS;
   expect(attempt(() => decompress({ codec: 1, bytes }, declared, 'x', 'pack.corrupt')).code).toBe('pack.corrupt');
   expect(process.resourceUsage().maxRSS - before).toBeLessThan(64 * 1024);
+});
+
+test('a mutated list of units is refused, or says exactly what its bytes say', () => {
+  const units = [
+    { key: 'm/job-1/0-root', versionId: 'v1', sizeBytes: 90 },
+    { key: `u/ab/${'ab'.repeat(16)}`, versionId: 'v2', sizeBytes: 70_000 },
+  ];
+  const valid = encodeUnitList(units);
+  expect(decodeUnitList(valid, 'x')).toEqual(units);
+  fc.assert(
+    fc.property(edits(3), (changes) => {
+      const bytes = mutate(valid, valid, changes);
+      const { value } = attempt(() => decodeUnitList(bytes, 'x'));
+      if (value) expect(encodeUnitList(value)).toEqual(bytes);
+    }),
+    runsOf('records'),
+  );
 });
