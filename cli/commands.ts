@@ -4,6 +4,7 @@ import { backupRunCommand } from './commands/backup-run';
 import { completeCommand } from './commands/complete';
 import { completionCommand } from './commands/completion';
 import { docsCommand } from './commands/docs';
+import { gcCommand } from './commands/gc';
 import { indexRebuildCommand } from './commands/index-rebuild';
 import { jobsCancelCommand } from './commands/jobs-cancel';
 import { jobsListCommand } from './commands/jobs-list';
@@ -16,8 +17,12 @@ import { keyRewrapCommand } from './commands/key-rewrap';
 import { keyRotatePackKeyCommand } from './commands/key-rotate-pack-key';
 import { keyStatusCommand } from './commands/key-status';
 import { loginCommand } from './commands/login';
+import { pointsExpireCommand } from './commands/points-expire';
+import { pointsHoldCommand } from './commands/points-hold';
 import { pointsListCommand } from './commands/points-list';
+import { pointsReleaseCommand } from './commands/points-release';
 import { pointsShowCommand } from './commands/points-show';
+import { pointsUndoExpireCommand } from './commands/points-undo-expire';
 import { policyDeleteCommand } from './commands/policy-delete';
 import { policyListCommand } from './commands/policy-list';
 import { policyRunCommand } from './commands/policy-run';
@@ -42,6 +47,11 @@ export const commands: readonly Command[] = [
   jobsCancelCommand,
   pointsListCommand,
   pointsShowCommand,
+  pointsExpireCommand,
+  pointsUndoExpireCommand,
+  pointsHoldCommand,
+  pointsReleaseCommand,
+  gcCommand,
   restoreImageCommand,
   restoreDiskCommand,
   serveCommand,

@@ -155,6 +155,7 @@ var productSettings = {
   AWS_REGION: awsRegion
   BLOCKFERRY_WRITER_ROLE_ARN: awsRoleArns.writer
   BLOCKFERRY_READER_ROLE_ARN: awsRoleArns.reader
+  BLOCKFERRY_COLLECTOR_ROLE_ARN: awsRoleArns.collector
   BLOCKFERRY_DATA_BUCKET: dataBucket
   BLOCKFERRY_CONTROL_BUCKET: controlBucket
   BLOCKFERRY_KEY_VAULT_KEY: vault.outputs.keyUri

@@ -18,6 +18,7 @@ export interface AwsNames {
 export const roleNames = {
   writer: 'blockferry-writer',
   reader: 'blockferry-reader',
+  collector: 'blockferry-collector',
   eraser: 'blockferry-eraser',
 } as const;
 
@@ -30,7 +31,7 @@ interface Statement {
   readonly Action: string | readonly string[];
   readonly Resource: string | readonly string[];
   readonly Principal?: '*' | Readonly<Record<string, string>>;
-  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 
 const VERSION = '2012-10-17';
@@ -43,6 +44,12 @@ export function awsSeed(names: AwsNames) {
     roles: [
       { name: roleNames.writer, trust: trust(names), policy: policy(writerRights(names)), maxSessionSeconds: 3600 },
       { name: roleNames.reader, trust: trust(names), policy: policy(readerRights(names)), maxSessionSeconds: 3600 },
+      {
+        name: roleNames.collector,
+        trust: trust(names),
+        policy: policy(collectorRights(names)),
+        maxSessionSeconds: 3600,
+      },
       { name: roleNames.eraser, trust: trust(names), policy: policy(eraserRights(names)), maxSessionSeconds: 3600 },
     ],
     buckets: [
@@ -139,6 +146,39 @@ function ownSessions(names: AwsNames): Statement[] {
   ];
 }
 
+/** Deletes packs, segments and manifests that nothing needs; reads no pack, and cannot touch point records or envelopes. */
+function collectorRights(names: AwsNames): Statement[] {
+  const data = (folder: string): string => `arn:aws:s3:::${names.dataBucket}/t/${names.tenant}/${folder}/*`;
+  const control = (folder: string): string => `arn:aws:s3:::${names.controlBucket}/t/${names.tenant}/${folder}/*`;
+  const collected = ['u', 'x', 'm'].map(data);
+  return [
+    { Sid: 'ReadMetadata', Effect: 'Allow', Action: 's3:GetObject', Resource: ['k', 'x', 'm', 'p'].map(data) },
+    { Sid: 'SeeLocks', Effect: 'Allow', Action: 's3:GetObjectRetention', Resource: collected },
+    { Sid: 'DeleteVersions', Effect: 'Allow', Action: 's3:DeleteObjectVersion', Resource: collected },
+    {
+      Sid: 'ReplaceSegments',
+      Effect: 'Allow',
+      Action: 's3:PutObject',
+      Resource: data('x'),
+      Condition: { Null: { 's3:if-none-match': 'false' } },
+    },
+    {
+      Sid: 'SessionsAndState',
+      Effect: 'Allow',
+      Action: ['s3:GetObject', 's3:PutObject'],
+      Resource: ['s', 'gc'].map(control),
+    },
+    { Sid: 'ReadKeyEnvelopes', Effect: 'Allow', Action: 's3:GetObject', Resource: controlKeys(names) },
+    ...[names.dataBucket, names.controlBucket].map(
+      (bucket, index): Statement => ({
+        ...listOwnPrefix(names, bucket),
+        Sid: `List${index}`,
+        Action: ['s3:ListBucket', 's3:ListBucketVersions'],
+      }),
+    ),
+  ];
+}
+
 /**
  * Who ends a tenant: it deletes the envelopes of its root key for good, and reads nothing. No job ever assumes it; a person
  * does, for one command (docs/keys.md).
@@ -190,9 +230,9 @@ function dataBucketRules({ accountId, dataBucket: bucket }: AwsNames): Statement
       Bool: { 's3:ObjectCreationOperation': 'true' },
     }),
     deny('NoMarkers', 's3:DeleteObject'),
-    // No collector exists yet, so nobody deletes but who ends a tenant; that role's own rights end at key envelopes.
+    // Nobody deletes but the collector and who ends a tenant; the rights of the second end at key envelopes.
     deny('OnlyCollectorDeletes', 's3:DeleteObjectVersion', {
-      ArnNotEquals: { 'aws:PrincipalArn': roleArn(accountId, 'eraser') },
+      ArnNotEquals: { 'aws:PrincipalArn': [roleArn(accountId, 'collector'), roleArn(accountId, 'eraser')] },
     }),
     deny('LockCap', 's3:PutObjectRetention', {
       NumericGreaterThan: { 's3:object-lock-remaining-retention-days': '35' },

@@ -66,6 +66,7 @@ export function productSettings(layout: StateLayout, ports: Ports, cloud: CloudA
     AWS_ENDPOINT_URL: cloud.aws,
     BLOCKFERRY_WRITER_ROLE_ARN: roleArn(sampleTenant.accountId, 'writer'),
     BLOCKFERRY_READER_ROLE_ARN: roleArn(sampleTenant.accountId, 'reader'),
+    BLOCKFERRY_COLLECTOR_ROLE_ARN: roleArn(sampleTenant.accountId, 'collector'),
     BLOCKFERRY_DATA_BUCKET: sampleTenant.dataBucket,
     BLOCKFERRY_CONTROL_BUCKET: sampleTenant.controlBucket,
     BLOCKFERRY_KEY_FILE: layout.keyFile,

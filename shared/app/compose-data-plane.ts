@@ -88,7 +88,11 @@ export const storeAccessOptions = (settings: Settings, credential: Foundation['c
   region: settings.AWS_REGION,
   endpoint: settings.AWS_ENDPOINT_URL,
   webIdentityToken: createTokenProvider(credential, settings.BLOCKFERRY_AWS_AUDIENCE),
-  roles: { writer: settings.BLOCKFERRY_WRITER_ROLE_ARN, reader: settings.BLOCKFERRY_READER_ROLE_ARN },
+  roles: {
+    writer: settings.BLOCKFERRY_WRITER_ROLE_ARN,
+    reader: settings.BLOCKFERRY_READER_ROLE_ARN,
+    collector: settings.BLOCKFERRY_COLLECTOR_ROLE_ARN,
+  },
   dataBucket: settings.BLOCKFERRY_DATA_BUCKET,
   controlBucket: settings.BLOCKFERRY_CONTROL_BUCKET,
   // The roles live in the account that owns the buckets: a bucket of the same name in foreign hands is refused.

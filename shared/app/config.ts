@@ -47,6 +47,8 @@ export const settingsSchema = z.object({
   AWS_ENDPOINT_URL: z.url().optional(),
   BLOCKFERRY_WRITER_ROLE_ARN: roleArn,
   BLOCKFERRY_READER_ROLE_ARN: roleArn,
+  /** May delete what no restore point needs, and read no pack. Without it nothing is collected. */
+  BLOCKFERRY_COLLECTOR_ROLE_ARN: roleArn.optional(),
   BLOCKFERRY_DATA_BUCKET: bucket,
   BLOCKFERRY_CONTROL_BUCKET: bucket,
   /** Wraps the tenant's root key: a file with a 32-byte key, a key in Azure Key Vault, or both while one replaces the other. */

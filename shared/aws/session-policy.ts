@@ -24,6 +24,8 @@ const POLICY_CHARS_MAX = 2048;
  */
 const WRITABLE = '?';
 const READABLE_BY_WRITER = ['k', 'x', 'm', 'p'];
+/** What the collector deletes when no restore point needs it. */
+const COLLECTED = ['u', 'x', 'm'];
 
 export function sessionPolicy(scope: SessionScope): string {
   for (const part of [scope.tenant, scope.sessionId, scope.dataBucket, scope.controlBucket]) {
@@ -40,19 +42,35 @@ export function sessionPolicy(scope: SessionScope): string {
     ...extra,
   });
   // Reading the control bucket is not cut to the session: a window looks at the collector's state and at its parent's register.
-  const statements = [
-    ...(scope.role === 'writer'
+  const listing = (...actions: string[]) =>
+    allow(
+      actions.length === 1 ? (actions[0] ?? '') : actions,
+      [arn(scope.dataBucket, ''), arn(scope.controlBucket, '')],
+      {
+        Condition: { StringLike: { 's3:prefix': `t/${scope.tenant}/*` } },
+      },
+    );
+  const statements =
+    scope.role === 'collector'
       ? [
-          allow('s3:PutObject', [data(WRITABLE), control('k/*')]),
+          // Never a pack: whoever deletes cannot read what is in the backups. Never a point record or an envelope.
           allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), control('*')]),
+          allow('s3:GetObjectRetention', COLLECTED.map(data)),
+          allow('s3:DeleteObjectVersion', COLLECTED.map(data)),
+          allow('s3:PutObject', [data('x'), control('s/*'), control('gc/*')]),
+          listing('s3:ListBucket', 's3:ListBucketVersions'),
         ]
-      : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`), control('*')])]),
-    allow('s3:ListBucket', [arn(scope.dataBucket, ''), arn(scope.controlBucket, '')], {
-      Condition: { StringLike: { 's3:prefix': `t/${scope.tenant}/*` } },
-    }),
-    // The collector's state is made once, by whoever comes first to a new tenant; the role admits no replacing of it.
-    allow('s3:PutObject', [control(`s/${scope.sessionId}/*`), control('gc/state')]),
-  ];
+      : [
+          ...(scope.role === 'writer'
+            ? [
+                allow('s3:PutObject', [data(WRITABLE), control('k/*')]),
+                allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), control('*')]),
+              ]
+            : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`), control('*')])]),
+          listing('s3:ListBucket'),
+          // The collector's state is made once, by whoever comes first to a new tenant; the role admits no replacing of it.
+          allow('s3:PutObject', [control(`s/${scope.sessionId}/*`), control('gc/state')]),
+        ];
   const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements });
   assert(policy.length <= POLICY_CHARS_MAX, `a session policy of ${policy.length} characters is too long for STS`);
   return policy;

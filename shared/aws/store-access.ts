@@ -6,11 +6,12 @@ import type { STSClient } from '@aws-sdk/client-sts';
 import { type Clock, systemClock } from '../base/clock';
 import { Pace } from '../base/pace';
 import type { RetryRule } from '../base/retry';
-import type { StoreAccess, StorePair, StoreRole } from '../blockstore/object-store';
+import type { StoreAccess, StorePair, StoreRole, VersionStore } from '../blockstore/object-store';
 import { AppError } from '../model/errors';
 import { limits } from '../model/limits';
 import { S3Caller } from './s3-caller';
 import { S3ObjectStore } from './s3-object-store';
+import { S3VersionStore } from './s3-version-store';
 import { sessionNameOf, sessionPolicy } from './session-policy';
 import { assumeRole } from './web-identity';
 
@@ -21,7 +22,9 @@ export interface StoreAccessOptions {
   /** A JWT of the federation audience; asked anew at every refresh. */
   readonly webIdentityToken: () => Promise<string>;
   /** Role ARNs. */
-  readonly roles: Readonly<Record<StoreRole, string>>;
+  readonly roles: Readonly<Record<Exclude<StoreRole, 'collector'>, string>> & {
+    readonly collector?: string | undefined;
+  };
   readonly dataBucket: string;
   readonly controlBucket: string;
   readonly accountId?: string | undefined;
@@ -35,6 +38,8 @@ export interface StoreAccessOptions {
 }
 
 export interface ClosableStoreAccess extends StoreAccess {
+  /** The data bucket by versions, with the collector's rights on this tenant. */
+  versions(request: { readonly tenant: string; readonly sessionId: string }): VersionStore;
   /** Ends the sockets. */
   close(): void;
 }
@@ -46,7 +51,7 @@ export function createStoreAccess(options: StoreAccessOptions): ClosableStoreAcc
   const sockets = { keepAlive: true, maxSockets: options.connections ?? 32 };
   const pace = new Pace(sockets.maxSockets);
   const agents = { httpAgent: new HttpAgent(sockets), httpsAgent: new HttpsAgent(sockets) };
-  const pairs = new Map<string, StorePair>();
+  const opened = new Map<string, Opened>();
   let sts: STSClient | undefined;
   const stsClient = (): STSClient => {
     const sdk = require('@aws-sdk/client-sts') as typeof import('@aws-sdk/client-sts');
@@ -58,23 +63,39 @@ export function createStoreAccess(options: StoreAccessOptions): ClosableStoreAcc
     });
     return sts;
   };
+  const open = (scope: Scope): Opened => {
+    const key = `${scope.role}/${scope.tenant}/${scope.sessionId}`;
+    const found = opened.get(key) ?? openPair(options, scope, { agents, stsClient, pace });
+    opened.delete(key);
+    opened.set(key, found);
+    for (const oldest of opened.keys()) {
+      if (opened.size <= SESSIONS_MAX) break;
+      opened.delete(oldest);
+    }
+    return found;
+  };
   return {
-    open: ({ role, tenant, sessionId }) => {
-      const key = `${role}/${tenant}/${sessionId}`;
-      const pair = pairs.get(key) ?? openPair(options, { role, tenant, sessionId }, { agents, stsClient, pace });
-      pairs.delete(key);
-      pairs.set(key, pair);
-      for (const oldest of pairs.keys()) {
-        if (pairs.size <= SESSIONS_MAX) break;
-        pairs.delete(oldest);
-      }
-      return pair;
+    open: (scope) => open(scope).pair,
+    versions: (request) => {
+      const { caller } = open({ ...request, role: 'collector' });
+      return new S3VersionStore({ caller, bucket: options.dataBucket, accountId: options.accountId });
     },
     close: () => {
       agents.httpAgent.destroy();
       agents.httpsAgent.destroy();
     },
   };
+}
+
+interface Scope {
+  readonly role: StoreRole;
+  readonly tenant: string;
+  readonly sessionId: string;
+}
+
+interface Opened {
+  readonly pair: StorePair;
+  readonly caller: S3Caller;
 }
 
 interface Shared {
@@ -88,12 +109,14 @@ interface Agents {
   readonly httpsAgent: HttpsAgent;
 }
 
-function openPair(
-  options: StoreAccessOptions,
-  scope: { readonly role: StoreRole; readonly tenant: string; readonly sessionId: string },
-  { agents, stsClient, pace }: Shared,
-): StorePair {
+function openPair(options: StoreAccessOptions, scope: Scope, { agents, stsClient, pace }: Shared): Opened {
   const roleArn = options.roles[scope.role];
+  if (roleArn === undefined) {
+    throw new AppError(
+      'config.invalid',
+      'BLOCKFERRY_COLLECTOR_ROLE_ARN is needed: the role that may delete what no point needs',
+    );
+  }
   const { dataBucket, controlBucket } = options;
   const policy = sessionPolicy({ ...scope, dataBucket, controlBucket, partition: partitionOf(roleArn) });
   const clock = options.clock ?? systemClock;
@@ -131,10 +154,9 @@ function openPair(
     ...(options.deadlineBaseMs === undefined ? {} : { deadlineBaseMs: options.deadlineBaseMs }),
   });
   const { accountId } = options;
-  return {
-    data: new S3ObjectStore({ caller, bucket: dataBucket, accountId }),
-    control: new S3ObjectStore({ caller, bucket: controlBucket, accountId }),
-  };
+  const data = new S3ObjectStore({ caller, bucket: dataBucket, accountId });
+  const control = new S3ObjectStore({ caller, bucket: controlBucket, accountId });
+  return { pair: { data, control }, caller };
 }
 
 /**

@@ -79,7 +79,7 @@ export interface LockExtender {
 }
 
 /** What a credential for the store may do; each is an AWS role narrowed by a session policy. */
-export type StoreRole = 'writer' | 'reader';
+export type StoreRole = 'writer' | 'reader' | 'collector';
 
 /** The two buckets of a tenant. */
 export interface StorePair {

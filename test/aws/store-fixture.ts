@@ -37,7 +37,11 @@ export async function startStoreFixture(): Promise<StoreFixture> {
         asked += 1;
         return token();
       },
-      roles: { writer: roleArn(accountId, 'writer'), reader: roleArn(accountId, 'reader') },
+      roles: {
+        writer: roleArn(accountId, 'writer'),
+        reader: roleArn(accountId, 'reader'),
+        collector: roleArn(accountId, 'collector'),
+      },
       dataBucket: names.dataBucket,
       controlBucket: names.controlBucket,
       accountId,
