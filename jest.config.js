@@ -16,5 +16,6 @@ module.exports = {
   globalSetup: '<rootDir>/test/global-setup.js',
   // jest leaves one core free by itself; most of these tests wait for child processes.
   maxWorkers: '100%',
-  testTimeout: 30_000,
+  // Not a measure of anything: machines that do other work too are slow.
+  testTimeout: 90_000,
 };
