@@ -9,7 +9,7 @@ import type { ApiRequest } from './http';
 /** What the use cases are given. Assembled in app/compose.ts. */
 export interface ApiDependencies {
   readonly catalog: Catalog;
-  readonly compute: Pick<Compute, 'listMachines' | 'getMachine'>;
+  readonly compute: Pick<Compute, 'listMachines' | 'getMachine' | 'hasResourceGroup'>;
   /** Ids of the subscriptions we serve, lower case. What lies elsewhere does not exist for a caller. */
   readonly subscriptions: readonly string[];
   readonly jobs: JobStarter;

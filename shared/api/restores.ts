@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseArmId, pointIdSchema, regionSchema } from '../model/ids';
 import { diskInfoSchema, type Lun } from '../model/machine';
 import type { RestorePoint } from '../model/restore-point';
+import { uploadRefusal } from '../model/upload-rules';
 import type { RestoreTarget } from '../workflows/restore/contracts';
 import { type Caller, inScope } from './caller';
 import type { ApiDependencies } from './dependencies';
@@ -87,7 +88,28 @@ async function vetted(deps: ApiDependencies, caller: Caller, body: RestoreBody):
     has.has(lun) ? [] : [{ pointer: `/luns/${index}`, message: `the restore point has no disk ${lun}` }],
   );
   if (wrong.length > 0) throw badRequest('a disk to restore is not in the restore point', wrong);
-  return { point, luns: [...new Set(body.luns ?? has)], target };
+  const luns = [...new Set(body.luns ?? has)];
+  if (target.kind === 'disk') await requirePossible(deps, target, point, luns);
+  return { point, luns, target };
+}
+
+/** What would fail as a job fails here: before anything is made, with the field that has to change. */
+async function requirePossible(
+  deps: ApiDependencies,
+  target: Extract<RestoreTarget, { kind: 'disk' }>,
+  point: RestorePoint,
+  luns: readonly Lun[],
+): Promise<void> {
+  const machineDisk = (lun: Lun) => point.machine.disks.find((disk) => disk.lun === lun);
+  const refused = point.disks.flatMap(({ lun, sizeBytes }) => {
+    const described = luns.includes(lun) ? machineDisk(lun) : undefined;
+    const why = described && uploadRefusal({ ...described, sizeBytes });
+    return why === undefined ? [] : [{ pointer: '/target/kind', message: `disk ${lun}: ${why}` }];
+  });
+  if (refused.length > 0) throw badRequest('Azure takes no upload of a disk to restore', refused);
+  if (await deps.compute.hasResourceGroup(target.subscription, target.resourceGroup)) return;
+  const message = `there is no resource group ${target.resourceGroup} in the subscription: make it, or name another`;
+  throw badRequest('the target does not exist', [{ pointer: '/target/resourceGroup', message }]);
 }
 
 /** Disks go next to the VM unless told otherwise; a VM's subscription may be gone, and then one must be named. */

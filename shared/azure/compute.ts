@@ -1,5 +1,6 @@
 /** The control plane's view of Azure: VMs, disks and snapshots through `@azure/arm-compute`. */
 import type { Disk, VirtualMachine } from '@azure/arm-compute';
+import { isAppError } from '../model/errors';
 import type { Compute } from '../workflows/ports';
 import { Arm, type ArmOptions } from './arm';
 import { createDiskAccess } from './disk-access';
@@ -54,6 +55,7 @@ export function createCompute(options: ComputeOptions): Compute {
     listSnapshots: (subscription, resourceGroup) => listSnapshotStates(arm, settings, subscription, resourceGroup),
     revokeSnapshotAccess: (snapshotId) => revokeSnapshotAccess(arm, snapshotId),
     deleteSnapshot: (snapshotId) => deleteSnapshot(arm, snapshotId),
+    hasResourceGroup: (subscription, resourceGroup) => hasResourceGroup(arm, subscription, resourceGroup),
     createUploadDisk: (request) => createUploadDisk(arm, settings.jobTag, request),
     finishUploadDisk: (diskId) => finishUploadDisk(arm, diskId),
     discardUploadDisk: (diskId, jobId) =>
@@ -73,6 +75,24 @@ async function writeFooter(options: ComputeOptions, diskId: string, diskBytes: n
     await writer.flush(AbortSignal.timeout(120_000));
   } finally {
     await access.close();
+  }
+}
+
+/** Asked of the compute provider, as its client is at hand: listing the disks of a group that does not exist is a 404. */
+async function hasResourceGroup(arm: Arm, subscription: string, resourceGroup: string): Promise<boolean> {
+  const request = {
+    what: `looking for resource group ${resourceGroup}`,
+    subscription,
+    meaning: { notFound: 'restore.target-invalid' },
+  } as const;
+  try {
+    return await arm.call(request, async (client, { abortSignal }) => {
+      await client.disks.listByResourceGroup(resourceGroup, { abortSignal }).next();
+      return true;
+    });
+  } catch (error) {
+    if (isAppError(error, 'restore.target-invalid')) return false;
+    throw error;
   }
 }
 

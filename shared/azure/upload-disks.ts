@@ -1,15 +1,13 @@
 /** Managed disks that restores make: created for upload, finished, or discarded. */
 import type { Disk } from '@azure/arm-compute';
 import { AppError, isAppError } from '../model/errors';
-import { limits, MIB } from '../model/limits';
+import { limits } from '../model/limits';
 import type { DiskInfo } from '../model/machine';
+import { uploadRefusal } from '../model/upload-rules';
 import type { Arm } from './arm';
 import { unlessGone } from './snapshots';
 
 const TYPE = 'disks';
-/** Azure takes uploads from 20 MiB to 32 TiB, footer included (Azure REST: Disks, uploadSizeBytes). */
-const UPLOAD_BYTES_MIN = 20 * MIB;
-const UPLOAD_BYTES_MAX = 35_183_298_347_520 - limits.vhdFooterBytes;
 const NOT_FOUND = { notFound: 'disk.not-found', conflictRetryable: true } as const;
 
 export interface UploadDiskRequest {
@@ -108,16 +106,7 @@ async function revoke(arm: Arm, diskId: string): Promise<void> {
 }
 
 function refuseImpossible(template: DiskInfo): void {
-  const refuse = (why: string): never => {
-    throw new AppError('restore.target-invalid', `disk ${template.name} cannot be uploaded as a managed disk: ${why}`);
-  };
-  if (template.logicalSectorBytes !== 512)
-    refuse('4096-byte sectors need the VHDX format; restore it to an image file');
-  if (/^(PremiumV2|UltraSSD)_LRS$/.test(template.sku))
-    refuse(`${template.sku} takes VHDX only; restore it to an image file`);
-  if (template.sizeBytes % MIB !== 0) refuse('its size is not a whole number of MiB');
-  if (template.sizeBytes < UPLOAD_BYTES_MIN) refuse('Azure takes no upload below 20 MiB');
-  if (template.sizeBytes > UPLOAD_BYTES_MAX) refuse('Azure takes no upload above 32 TiB');
-  if (template.securityType)
-    refuse(`its security type ${template.securityType} needs a guest-state upload; restore it to an image file`);
+  const why = uploadRefusal(template);
+  if (why === undefined) return;
+  throw new AppError('restore.target-invalid', `disk ${template.name} cannot be uploaded as a managed disk: ${why}`);
 }

@@ -44,6 +44,8 @@ export interface Compute {
   /** Revokes, then deletes. Fine when it is gone already. Waits until it is gone. */
   deleteSnapshot(snapshotId: string): Promise<void>;
 
+  /** Is there such a resource group? Asked before a restore into it starts. */
+  hasResourceGroup(subscription: string, resourceGroup: string): Promise<boolean>;
   /** Starts an Upload disk for a restore (state ActiveUpload once writing is granted). Repeatable with the same id. `restore.target-exists` for a foreign disk. */
   createUploadDisk(request: {
     readonly diskId: string;

@@ -29,6 +29,7 @@ export function createCompute(world: World, { actor }: SimProcess): Compute {
   return {
     listMachines: () => call('list machines', () => azure.machines.flatMap(({ id }) => azure.machine(id) ?? [])),
     getMachine: (vmId) => call('get machine', () => azure.machine(vmId)),
+    hasResourceGroup: () => call('look for a resource group', () => true),
     getDisk: (diskId) =>
       call('get disk', () => {
         const upload = azure.upload(diskId);

@@ -9,10 +9,11 @@ import {
 } from '../helpers/samples';
 
 const web = sampleMachine('web');
+const wide = sampleMachine('wide', { disks: web.disks.map((disk) => ({ ...disk, logicalSectorBytes: 4096 })) });
 const gone = sampleMachine('gone', { id: vmIdOf('gone', 'prod', OTHER_SUBSCRIPTION) });
 
 async function make() {
-  const harness = apiHarness([web]);
+  const harness = apiHarness([web, wide]);
   const at = '2026-11-22T02:00:00.000Z';
   await harness.catalog.points.put(samplePoint('job-1', at, web), sampleVerification(at));
   await harness.catalog.points.put(samplePoint('job-2', at, gone), { level: 'none' });
@@ -128,6 +129,18 @@ describe('restores', () => {
       400,
       '/target/namePrefix',
     ],
+    [
+      'a group that does not exist',
+      { pointId: 'p-job-1', target: { kind: 'disk', resourceGroup: 'missing' } },
+      400,
+      '/target/resourceGroup',
+    ],
+    [
+      'a disk with 4096-byte sectors as an upload',
+      { pointId: 'p-job-wide', luns: ['os'], target: { kind: 'disk', resourceGroup: 'rescue' } },
+      400,
+      '/target/kind',
+    ],
     ['a disk the point lacks', { pointId: 'p-job-1', luns: ['os', 7], target: image }, 400, '/luns/1'],
     ['no disk', { pointId: 'p-job-1', luns: [], target: image }, 400, '/luns'],
     ['a text that is no point id', { pointId: '../p', target: image }, 400, '/pointId'],
@@ -139,7 +152,8 @@ describe('restores', () => {
       undefined,
     ],
   ])('%s is refused', async (_what, body, status, pointer) => {
-    const { call, restores } = await make();
+    const { call, catalog, restores } = await make();
+    await catalog.points.put(samplePoint('job-wide', '2026-11-22T02:00:00.000Z', wide), { level: 'none' });
     const answer = await call('POST', 'restores', { body });
     expect(answer.status).toBe(status);
     if (pointer !== undefined) expect(answer.body.errors).toMatchObject([{ pointer }]);

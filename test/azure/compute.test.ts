@@ -182,6 +182,11 @@ describe('compute through the ARM client', () => {
     expect(await compute.getDisk(diskId)).toBeUndefined();
   });
 
+  test('a resource group is known, or known to be missing', async () => {
+    expect(await compute.hasResourceGroup(subscription, 'restored')).toBe(true);
+    expect(await compute.hasResourceGroup(subscription, 'never-made')).toBe(false);
+  });
+
   test("a disk in use is not discarded, whoever's tag it has", async () => {
     await compute.discardUploadDisk(osDiskId, 'job-1');
     expect(await compute.getDisk(osDiskId)).toMatchObject({ state: 'Attached' });

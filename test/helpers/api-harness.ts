@@ -66,6 +66,7 @@ export function apiHarness(machines: readonly Machine[]) {
         if (failure) throw failure;
         return machines.filter((machine) => machine.id.includes(subscription));
       },
+      hasResourceGroup: async (_subscription, resourceGroup) => resourceGroup !== 'missing',
       getMachine: async (vmId) => machines.find((machine) => sameResource(machine.id, vmId)),
     },
     jobs: {
