@@ -61,6 +61,9 @@ param vnetEnabled bool = false
 @description('Client id of the app registration that callers of the API get tokens for.')
 param apiClientId string
 
+@description('What callers may see, by object id: ID=/subscriptions/ID/resourceGroups/NAME;*=all. Empty: everybody sees everything.')
+param callerScopes string = ''
+
 @description('Hash of the tenant\'s root key, printed when it is made. Empty until then.')
 param rootKeyCheck string = ''
 
@@ -151,6 +154,11 @@ var productSettings = {
   BLOCKFERRY_TABLE_ENDPOINT: storage.outputs.tableEndpoint
   BLOCKFERRY_ARM_ENDPOINT: substring(environment().resourceManager, 0, length(environment().resourceManager) - 1)
   BLOCKFERRY_ARM_AUDIENCE: substring(environment().resourceManager, 0, length(environment().resourceManager) - 1)
+  BLOCKFERRY_AUTH: 'entra'
+  BLOCKFERRY_AUTH_AUTHORITY: substring(environment().authentication.loginEndpoint, 0, length(environment().authentication.loginEndpoint) - 1)
+  BLOCKFERRY_AUTH_TENANT: tenant().tenantId
+  BLOCKFERRY_AUTH_AUDIENCE: apiClientId
+  BLOCKFERRY_CALLER_SCOPES: callerScopes
   BLOCKFERRY_AWS_AUDIENCE: awsAudience
   AWS_REGION: awsRegion
   BLOCKFERRY_WRITER_ROLE_ARN: awsRoleArns.writer

@@ -81,6 +81,7 @@ export async function startAzure(context: CloudContext, options: AzureOptions): 
   const identity = createIdentityService(context, {
     tenantId: seed.tenantId,
     identities: seed.identities,
+    clients: seed.clients,
     behaviour,
     origin: () => origins.identity,
   });

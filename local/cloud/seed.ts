@@ -66,6 +66,18 @@ export const seedSchema = z.object({
     )
     .default([]),
   identities: z.array(z.object({ clientId: z.string(), objectId: z.string(), default: z.boolean().optional() })).min(1),
+  /** Who may ask for tokens of an API by client credentials, and with which app roles. */
+  clients: z
+    .array(
+      z.object({
+        clientId: z.uuid(),
+        objectId: z.uuid(),
+        name: z.string(),
+        secret: z.string().min(1),
+        roles: z.array(z.string()),
+      }),
+    )
+    .default([]),
   keyVault: keyVaultSeedSchema.default({ keys: [], purgeProtection: false, retentionDays: 90 }),
   /** Validated by the AWS side. */
   aws: z.record(z.string(), z.unknown()),

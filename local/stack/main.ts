@@ -7,6 +7,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { chooseFileSystem } from '../images/file-systems';
 import { sampleMachines } from '../images/sample-machines';
+import { tokenOf } from './callers';
 import { findBuild, fromCaller, stateLayout } from './layout';
 import { samplePorts } from './ports';
 import { ensureSampleVms } from './sample-vms';
@@ -48,7 +49,7 @@ async function main(): Promise<number> {
     throw error;
   });
   if (stack === undefined) return endOf(wish, []);
-  say(command === 'start' ? describeStart(stack) : describeCloud(stack));
+  say(command === 'start' ? describeStart(stack, await tokenOf('viewer', stack.cloud.identity)) : describeCloud(stack));
   await aborted(wish.signal);
   say('stopping');
   return endOf(wish, await stack.stop());
@@ -77,7 +78,7 @@ function fixIdentityHeader(cloud: string): void {
   writeFileSync(path.join(folder, 'identity-header'), SAMPLE_IDENTITY_HEADER, { mode: 0o600 });
 }
 
-function describeStart(stack: Stack): string {
+function describeStart(stack: Stack, token: string): string {
   const { url = '', functionKey = '', masterKey = '' } = stack.api ?? {};
   return [
     '',
@@ -88,6 +89,10 @@ function describeStart(stack: Stack): string {
     `URL=${url}/api`,
     `KEY='x-functions-key: ${functionKey}'`,
     'curl -H "$KEY" $URL/vms',
+    '',
+    'To call as one person with one role, add a token of the simulated tenant (8 hours), here the viewer’s:',
+    `TOKEN='authorization: Bearer ${token}'`,
+    'curl -H "$KEY" -H "$TOKEN" $URL/vms',
     '',
     'Ctrl-C stops everything.',
   ].join('\n');

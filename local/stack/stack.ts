@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { awsSeed } from './aws-seed';
+import { sampleCallers } from './callers';
 import { type ChildEvent, SupervisedChild } from './child';
 import { type FleetName, fleetSettings, scaleSetSeeds, writeInstanceSettings } from './fleets';
 import { type KeyPlace, keySeeds, keySettings, writeKeys } from './keys';
@@ -213,6 +214,7 @@ function seedOf(options: StackOptions, build: BuildLayout, layout: StateLayout) 
     vms: options.vms ?? [],
     scaleSets: scaleSetSeeds(options.fleet ?? 'process', programOf(options, build), layout),
     identities: [{ clientId: sampleTenant.clientId, objectId: sampleTenant.objectId, default: true }],
+    clients: sampleCallers,
     keyVault: { keys: keySeeds(options.keys ?? 'key-file') },
     aws: awsSeed({ ...sampleTenant, region: sampleTenant.awsRegion, subject: sampleTenant.objectId }),
   };

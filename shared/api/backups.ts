@@ -35,14 +35,16 @@ export const startBackup = defineRoute({
   roles: ['operator'],
   scope: 'vm',
   mutates: true,
+  quotaPerHour: 200,
   summary: 'Back up one VM now',
   description: 'A VM has one job at a time: 409 names the one in the way.',
   body: backupBodySchema,
   replies: { 200: { description: 'Dry run: what would be backed up', schema: previewSchema }, 202: startedReply },
   example: { body: { vmId: sampleVmId, excludeLuns: [3] } },
-  handler: async ({ caller, body, dryRun, seed }, deps) => {
+  handler: async ({ caller, body, dryRun, seed, countStart }, deps) => {
     const machine = await vetted(deps, caller, body);
     if (dryRun) return preview(deps, machine, body);
+    await countStart();
     const jobId = seed === undefined ? undefined : seededJobId('b', seed);
     const answer = await deps.jobs.startBackup({
       machine,

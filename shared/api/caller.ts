@@ -37,5 +37,5 @@ export function requireRole(caller: Caller, allowed: readonly Role[]): void {
 export function inScope({ scopes }: Pick<Caller, 'scopes'>, armId: string): boolean {
   if (scopes === 'all') return true;
   const id = `${armId.toLowerCase()}/`;
-  return scopes.some((scope) => id.startsWith(`${scope.toLowerCase()}/`));
+  return scopes.some((scope) => scope !== '' && id.startsWith(`${scope.toLowerCase()}/`));
 }

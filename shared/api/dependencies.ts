@@ -5,6 +5,7 @@ import type { JobStarter } from '../workflows/jobs';
 import type { Compute } from '../workflows/ports';
 import type { Caller } from './caller';
 import type { ApiRequest } from './http';
+import type { RateLimiter } from './rate-limit';
 
 /** What the use cases are given. Assembled in app/compose.ts. */
 export interface ApiDependencies {
@@ -15,6 +16,7 @@ export interface ApiDependencies {
   readonly jobs: JobStarter;
   /** Who asks, by what the request carries. 401 as a ProblemError when that is nothing we trust. */
   readonly identify: (request: Pick<ApiRequest, 'headers'>) => Promise<Caller>;
+  readonly limitRate: RateLimiter;
   /** One entry for each request that is not anonymous: looking at restore points is worth knowing too. */
   readonly audit: (entry: AuditEntry) => Promise<void>;
   readonly clock: Clock;

@@ -30,6 +30,7 @@ export async function handleRequest(
 async function callerOf(route: Route, request: ApiRequest, deps: ApiDependencies): Promise<Caller> {
   if (route.roles === 'anonymous') return anonymous;
   const caller = await deps.identify(request);
+  deps.limitRate(caller);
   requireRole(caller, route.roles);
   return caller;
 }

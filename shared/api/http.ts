@@ -31,8 +31,15 @@ export const json = (status: number, body: unknown, headers: Readonly<Record<str
 export const accepted = (jobId: string, body: unknown): ApiResponse =>
   json(202, body, { location: `/api/jobs/${jobId}`, 'retry-after': '2' });
 
-/** Nothing of ours may be cached or taken for anything but what it says it is. */
-const fixedHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
+/** Nothing of ours may be cached, framed, or taken for anything but what it says it is. A response's own headers win. */
+const fixedHeaders = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+} as const;
 
 export function toHttp(response: ApiResponse): HttpResponseInit & { readonly status: number } {
   if (response.raw !== undefined) {

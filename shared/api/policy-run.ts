@@ -45,6 +45,7 @@ export const runPolicy = defineRoute({
   roles: ['operator'],
   scope: 'vm',
   mutates: true,
+  quotaPerHour: 60,
   summary: 'Back up now what a policy selects',
   description: 'One job for each VM that the caller can see; works for a disabled policy too.',
   params: nameParameter,
@@ -53,10 +54,11 @@ export const runPolicy = defineRoute({
     202: { description: 'The jobs', schema: runSchema, headers: { location: 'Path of the list of jobs' } },
   },
   example: { params: { name: 'nightly' } },
-  handler: async ({ caller, params, dryRun, seed }, deps) => {
+  handler: async ({ caller, params, dryRun, seed, countStart }, deps) => {
     const { policy } = await findPolicy(deps, params.name);
     const selection = await select(deps, caller, policy);
     if (dryRun) return previewRun(deps, policy, selection);
+    await countStart();
     const started = await startSelected(deps, {
       policy,
       machines: selection.selected,

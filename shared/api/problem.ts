@@ -111,6 +111,7 @@ const titles: Readonly<Record<number, string>> = {
 /** Codes that are the caller's business, with their status. All others say nothing but that something failed. */
 const callersCodes: Readonly<Partial<Record<AppError['code'], number>>> = {
   'request.invalid': 400,
+  'caller.unknown': 401,
   'request.not-found': 404,
   'record.not-found': 404,
   'vm.not-found': 404,

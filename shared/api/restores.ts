@@ -57,17 +57,19 @@ export const startRestore = defineRoute({
   roles: ['restorer'],
   scope: 'vm',
   mutates: true,
+  quotaPerHour: 60,
   summary: 'Restore disks of a restore point into new disks or image files',
   body: restoreBodySchema,
   replies: { 200: { description: 'Dry run: what would be restored', schema: previewSchema }, 202: startedReply },
   example: { body: { pointId: 'p-b-20261122-020000-0011aabb', target: { kind: 'disk', resourceGroup: 'restored' } } },
-  handler: async ({ caller, body, dryRun, seed }, deps) => {
+  handler: async ({ caller, body, dryRun, seed, countStart }, deps) => {
     const { point, luns, target } = await vetted(deps, caller, body);
     if (dryRun) {
       const disks = point.disks.filter(({ lun }) => luns.includes(lun));
       const shown = disks.map(({ lun, sizeBytes }) => ({ lun, sizeBytes }));
       return json(200, { dryRun: true, pointId: point.id, vmName: point.machine.name, disks: shown, target });
     }
+    await countStart();
     const id = seed === undefined ? {} : { jobId: seededJobId('r', seed) };
     const { jobId } = await deps.jobs.startRestore({ point, luns, target, ...id });
     return accepted(jobId, { jobId, status: 'running' });

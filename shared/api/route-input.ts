@@ -6,6 +6,7 @@ import type { ApiRequest, ApiResponse } from './http';
 import { idempotent } from './idempotent';
 import { badRequest, notFound } from './problem';
 import { dryRunParameter, readQuery } from './query';
+import { takeQuota } from './rate-limit';
 import type { Call, CallContext, RouteFacts, Shape } from './route';
 
 interface Schemas<P extends Shape, Q extends Shape, B extends z.ZodType> {
@@ -26,7 +27,12 @@ export async function readInput<P extends Shape, Q extends Shape, B extends z.Zo
   const { query, dryRun } = readQueryOf(facts, schemas.query, request);
   const body = (await readBodyOf(facts, schemas.body, request)) as z.output<B>;
   const { caller, requestId } = context;
-  const run = (seed: string | undefined) => handle({ request, caller, requestId, params, query, body, dryRun, seed });
+  const countStart = async (): Promise<void> => {
+    const perHour = facts.quotaPerHour;
+    if (perHour !== undefined && !dryRun) await takeQuota(deps, caller, { what: facts.name, perHour });
+  };
+  const run = (seed: string | undefined) =>
+    handle({ request, caller, requestId, params, query, body, dryRun, seed, countStart });
   return facts.mutates && !dryRun ? idempotent(deps, request, { caller, body }, run) : run(undefined);
 }
 

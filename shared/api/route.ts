@@ -23,6 +23,8 @@ export interface Call<P extends Shape = Shape, Q extends Shape = Shape, B extend
   /** The same for every repetition under one Idempotency-Key: ids made of it start nothing twice. Absent without a key. */
   readonly seed: string | undefined;
   readonly requestId: string;
+  /** Counts against `quotaPerHour`; 429 when it is used up. To be called when nothing but the start is left to do. */
+  readonly countStart: () => Promise<void>;
 }
 
 /** What a status means and what its body is: a closed schema of JSON, or another media type with its description. */
@@ -50,6 +52,8 @@ export interface RouteFacts {
   readonly scope: ScopeCheck;
   /** Takes `dryRun` and `Idempotency-Key`, and is written to the audit log with its outcome. */
   readonly mutates: boolean;
+  /** How many times an hour one caller may do it for real. */
+  readonly quotaPerHour?: number;
   /** Takes If-Match and If-None-Match. */
   readonly conditional?: boolean;
   readonly area: string;

@@ -1,9 +1,11 @@
 /** Who gets what, for the function app. Everything is made once a process, at the first call that needs it. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type Caller, roles } from '../api/caller';
 import type { ApiDependencies } from '../api/dependencies';
+import { createIdentify } from '../api/identify';
+import { createRateLimiter } from '../api/rate-limit';
 import { createCompute } from '../azure/compute';
+import { createTokenVerifier } from '../azure/entra-tokens';
 import { createScaleSetFleet } from '../azure/scale-set-fleet';
 import { createTableRecordStore } from '../azure/table-record-store';
 import { createTransferQueue } from '../azure/transfer-queue';
@@ -74,6 +76,8 @@ async function assemble(settings: Settings): Promise<App> {
       stallMs: settings.BLOCKFERRY_STALL_MS,
     },
   };
+  const identify = identifyBy(settings);
+  const limitRate = createRateLimiter(clock);
   let dataPlane: DataPlane | undefined;
   return {
     catalog,
@@ -89,8 +93,8 @@ async function assemble(settings: Settings): Promise<App> {
       catalog,
       compute,
       subscriptions: settings.BLOCKFERRY_SUBSCRIPTIONS,
-      // The host has checked the function key before it calls us: whoever has it may do everything that one person may.
-      identify: () => Promise.resolve(keyHolder),
+      identify,
+      limitRate,
       audit: (entry) => {
         logger.info('audit', { ...entry });
         return Promise.resolve();
@@ -114,13 +118,23 @@ async function assemble(settings: Settings): Promise<App> {
   };
 }
 
-/** One key, one person: no approver, since nobody could tell whether another has approved. */
-const keyHolder: Caller = {
-  id: 'function-key',
-  name: 'holder of the function key',
-  roles: roles.filter((role) => role !== 'security-admin'),
-  scopes: 'all',
-};
+function identifyBy(settings: Settings): ApiDependencies['identify'] {
+  const { BLOCKFERRY_AUTH_TENANT: tenantId, BLOCKFERRY_AUTH_AUDIENCE: audience } = settings;
+  return createIdentify({
+    mode: settings.BLOCKFERRY_AUTH,
+    scopes: settings.BLOCKFERRY_CALLER_SCOPES,
+    ...(tenantId !== undefined && audience !== undefined
+      ? {
+          verifyToken: createTokenVerifier({
+            authority: settings.BLOCKFERRY_AUTH_AUTHORITY,
+            tenantId,
+            audience,
+            now: Date.now,
+          }),
+        }
+      : {}),
+  });
+}
 
 /** The Functions worker turns console lines into log entries of the same level. */
 const toHostLog = (line: string, level: LogLevel): void => console[level](line.trimEnd());

@@ -3,7 +3,8 @@
  * its fix, all of them at once, before anything is started.
  */
 import { z } from 'zod';
-import { AppError } from '../model/errors';
+import { parseCallerScopes } from '../api/identify';
+import { AppError, isAppError } from '../model/errors';
 import { regionSchema, tenantIdSchema } from '../model/ids';
 import { limits } from '../model/limits';
 
@@ -24,6 +25,15 @@ const integer = (fallback: number) =>
     .regex(/^\d+$/, 'a whole number')
     .optional()
     .transform((text) => (text === undefined ? fallback : Number(text)));
+
+const callerScopes = (text: string, context: z.RefinementCtx) => {
+  try {
+    return parseCallerScopes(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: isAppError(error) ? error.message : 'cannot be read' });
+    return z.NEVER;
+  }
+};
 
 const roleArn = z.string().regex(/^arn:aws[\w-]*:iam::\d{12}:role\/.+$/, 'the ARN of an IAM role');
 const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'an S3 bucket name');
@@ -87,6 +97,14 @@ export const settingsSchema = z.object({
   BLOCKFERRY_STALL_MS: integer(300_000).refine((ms) => ms >= 1000, 'at least 1000'),
   /** How long a data proxy's message stays invisible unless renewed: after a crash another goes on this much later. */
   BLOCKFERRY_LEASE_MS: integer(60_000).refine((ms) => ms >= 3000, 'at least 3000'),
+  /** Who may call the API: holders of a token of the tenant, or, on one's own machine, of the function key. */
+  BLOCKFERRY_AUTH: z.enum(['entra', 'function-key']).default('entra'),
+  BLOCKFERRY_AUTH_AUTHORITY: z.url().default('https://login.microsoftonline.com'),
+  BLOCKFERRY_AUTH_TENANT: z.uuid().optional(),
+  /** Client id of the API's app registration; its api:// URI may follow behind a comma. */
+  BLOCKFERRY_AUTH_AUDIENCE: list(z.string()).optional(),
+  /** What callers may see, by object id of user, service or group: `ID=/subscriptions/…,/subscriptions/…;*=all`. */
+  BLOCKFERRY_CALLER_SCOPES: z.string().max(32_000).default('').transform(callerScopes),
   BLOCKFERRY_PARENT_PID: integer(0),
   BLOCKFERRY_REGION: regionSchema.optional(),
 });
@@ -109,6 +127,21 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
     );
   }
   return Object.freeze(parsed.data);
+}
+
+/**
+ * How the API tells who calls. Only who serves the API needs it, so it is asked for there, and before the first request.
+ * `config.invalid` when tokens are wanted and nothing says whose.
+ */
+export function authSettings(settings: Settings): { readonly hostChecksKey: boolean } {
+  const { BLOCKFERRY_AUTH: mode, BLOCKFERRY_AUTH_TENANT: tenant, BLOCKFERRY_AUTH_AUDIENCE: audience } = settings;
+  if (mode === 'entra' && (tenant === undefined || audience === undefined)) {
+    throw new AppError(
+      'config.invalid',
+      'the API takes Entra tokens and needs BLOCKFERRY_AUTH_TENANT and BLOCKFERRY_AUTH_AUDIENCE; for a machine of your own BLOCKFERRY_AUTH=function-key',
+    );
+  }
+  return { hostChecksKey: mode === 'function-key' };
 }
 
 /** Rules over more than one setting. */

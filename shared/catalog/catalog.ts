@@ -8,6 +8,7 @@ import { createLeases, type Leases } from './leases';
 import { createMachines, type Machines } from './machines';
 import { createPoints, type Points } from './points';
 import { createPolicies, type Policies } from './policies';
+import { createQuotas, type Quotas } from './quotas';
 import type { RecordStore } from './record-store';
 
 export interface Catalog {
@@ -19,6 +20,7 @@ export interface Catalog {
   readonly intents: Intents;
   readonly machines: Machines;
   readonly idempotency: Idempotency;
+  readonly quotas: Quotas;
 }
 
 export function createCatalog(records: RecordStore, clock: Clock): Catalog {
@@ -31,5 +33,6 @@ export function createCatalog(records: RecordStore, clock: Clock): Catalog {
     intents: createIntents(records, clock),
     machines: createMachines(records),
     idempotency: createIdempotency(records, clock),
+    quotas: createQuotas(records, clock),
   };
 }

@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'request.invalid'
   | 'request.not-found'
   | 'request.conflict'
+  | 'caller.unknown'
   | 'job.canceled'
   | 'job.stalled'
   | 'vm.not-found'

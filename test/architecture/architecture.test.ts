@@ -61,7 +61,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/model',
       'shared/base',
     ],
-    packages: [/^@azure\//, /^undici$/, node],
+    packages: [/^@azure\//, /^undici$/, /^jose$/, /^zod$/, node],
   },
   'shared/aws': {
     folders: ['shared/blockstore', 'shared/model', 'shared/base'],

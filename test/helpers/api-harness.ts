@@ -53,6 +53,7 @@ export function apiHarness(machines: readonly Machine[]) {
     clock,
     subscriptions: [SUBSCRIPTION],
     identify: async () => everyone,
+    limitRate: () => undefined,
     audit: async (entry) => {
       audited.push(entry);
     },

@@ -93,6 +93,7 @@ test('every setting of the product in the templates exists in the product and in
     'BLOCKFERRY_ROOT_KEY_CHECK',
     'BLOCKFERRY_SCALE_SETS',
     'BLOCKFERRY_REGION',
+    'BLOCKFERRY_CALLER_SCOPES',
   ];
   expect(used.filter((name) => sample.Values[name] === undefined && !cloudOnly.includes(name))).toEqual([]);
 });

@@ -8,6 +8,7 @@ import type { Behaviour } from '../kit/behaviour';
 import { sendJson } from '../kit/http';
 import type { Issuer } from '../kit/issuer';
 import type { CloudContext, CloudService } from '../kit/service';
+import { type ApiClient, answerTokenRequest } from './client-credentials';
 import { loadIdentityKeys } from './keys';
 import { signToken, type Verified, verifyToken } from './tokens';
 
@@ -23,6 +24,7 @@ export interface ManagedIdentity {
 export interface IdentityOptions {
   readonly tenantId: string;
   readonly identities: readonly ManagedIdentity[];
+  readonly clients: readonly ApiClient[];
   readonly behaviour: Behaviour;
   /** This service's own: `http://127.0.0.1:PORT`. */
   readonly origin: () => string;
@@ -51,7 +53,7 @@ export function createIdentityService(context: CloudContext, options: IdentityOp
     verifyTokenFor: (token, audiences) => verifyToken(keys, token, { issuer: issuer(), audiences, now: context.now() }),
     operationOf(request) {
       const { pathname } = urlOf(request);
-      if (pathname === '/msi/token') return 'identity.token';
+      if (pathname === '/msi/token' || pathname.endsWith('/oauth2/v2.0/token')) return 'identity.token';
       return pathname.endsWith('/.well-known/openid-configuration') ? 'identity.discovery' : 'identity.keys';
     },
     errorReply: (operation, status, code) => ({
@@ -63,6 +65,9 @@ export function createIdentityService(context: CloudContext, options: IdentityOp
     }),
     async handle(request, response) {
       const { pathname, searchParams } = urlOf(request);
+      if (request.method === 'POST' && pathname === `/${options.tenantId}/oauth2/v2.0/token`) {
+        return answerTokenRequest(keys, { ...options, issuer: `${issuer()}v2.0`, now: context.now }, request, response);
+      }
       if (request.method !== 'GET') return refuse(response, 405, 'only GET is supported');
       if (pathname === `/${options.tenantId}/.well-known/openid-configuration`) {
         return sendJson(response, 200, {
@@ -73,6 +78,16 @@ export function createIdentityService(context: CloudContext, options: IdentityOp
           id_token_signing_alg_values_supported: ['RS256'],
         });
       }
+      if (pathname === `/${options.tenantId}/v2.0/.well-known/openid-configuration`) {
+        return sendJson(response, 200, {
+          issuer: `${issuer()}v2.0`,
+          jwks_uri: `${issuer()}discovery/v2.0/keys`,
+          token_endpoint: `${issuer()}oauth2/v2.0/token`,
+          id_token_signing_alg_values_supported: ['RS256'],
+        });
+      }
+      if (pathname === `/${options.tenantId}/discovery/v2.0/keys`)
+        return sendJson(response, 200, { keys: [keys.publicJwk] });
       if (pathname === `/${options.tenantId}/discovery/keys`)
         return sendJson(response, 200, { keys: [keys.publicJwk] });
       if (pathname !== '/msi/token') return refuse(response, 404, 'not found');

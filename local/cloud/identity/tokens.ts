@@ -18,7 +18,7 @@ export interface TokenClaims {
   readonly ver: '1.0';
 }
 
-export function signToken(keys: IdentityKeys, claims: TokenClaims): string {
+export function signToken(keys: IdentityKeys, claims: Readonly<Record<string, unknown>> | TokenClaims): string {
   const { kid } = keys.publicJwk;
   const head = encode({ typ: 'JWT', alg: 'RS256', x5t: kid, kid });
   const signed = `${head}.${encode(claims)}`;
