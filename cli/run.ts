@@ -92,9 +92,9 @@ async function watched(
 ): Promise<number> {
   for (;;) {
     if (world.stdout.isTTY && !(context.out as Output<never>).json) world.stdout.write(HOME_AND_CLEAR);
-    const exit = await command.run(context);
+    await command.run(context);
     await world.sleep(seconds * 1000);
-    if (world.signal.aborted) return exitCodes[exit ?? 'done'].code;
+    if (world.signal.aborted) return exitCodes.interrupted.code;
   }
 }
 

@@ -22,6 +22,7 @@ import {
   transferOrchestrator,
   wakeEvent,
 } from '../shared/workflows/transfer/contracts';
+import { logTransferEvent } from '../shared/workflows/transfer/log-event';
 import { transferWindows } from '../shared/workflows/transfer/transfer.orchestrator';
 import { registerActivities } from './registration/activities';
 import { onControlPlane, onDataPlane } from './registration/plane';
@@ -45,6 +46,7 @@ onControlPlane(() => {
       const event = transferEventSchema.parse(message);
       const { catalog } = await composeApp();
       await catalog.jobs.putProgress(event);
+      await logTransferEvent(catalog.jobLog, event);
       if (event.kind !== 'progress') {
         await orchestrationClient(df.getClient(context)).raise(transferInstanceId(event.jobId), wakeEvent);
       }

@@ -15,6 +15,7 @@ onControlPlane(() => {
     handler: async (_timer: unknown, context: InvocationContext) => {
       const composed = await composeApp();
       await startDue(composed.apiFor(orchestrationClient(df.getClient(context))));
+      await composed.catalog.heartbeats.beat('scheduler');
     },
   });
 
@@ -24,6 +25,7 @@ onControlPlane(() => {
     handler: async (_timer: unknown, context: InvocationContext) => {
       const composed = await composeApp();
       const report = await composed.janitorFor(orchestrationClient(df.getClient(context))).reconcile();
+      await composed.catalog.heartbeats.beat('janitor');
       context.log(`janitor: ${report.closed} closed, ${report.failed} to try again, ${report.lostJobs} lost jobs`);
     },
   });

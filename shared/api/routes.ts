@@ -16,16 +16,21 @@
  */
 import { startBackup } from './backups';
 import { health } from './health';
+import { getJobLog } from './job-log';
 import { cancelJob, getJob, listJobs } from './jobs';
+import { getMetrics } from './metrics';
 import { deletePolicy, getPolicy, listPolicies, putPolicy } from './policies';
 import { runPolicy } from './policy-run';
 import { getPoint, listPoints } from './restore-points';
 import { startRestore } from './restores';
 import type { Route } from './route';
+import { getStatus } from './status';
 import { listVms } from './vms';
 
 export const routes: readonly Route[] = [
   health,
+  getMetrics,
+  getStatus,
   listVms,
   listPolicies,
   getPolicy,
@@ -35,6 +40,7 @@ export const routes: readonly Route[] = [
   startBackup,
   listJobs,
   getJob,
+  getJobLog,
   cancelJob,
   listPoints,
   getPoint,

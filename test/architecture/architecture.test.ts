@@ -48,8 +48,18 @@ const rules: Readonly<Record<string, Rule>> = {
     ],
     packages: [],
   },
+  // What operators look at, from facts that others gather. Pure.
+  'shared/observe': { folders: ['shared/model', 'shared/base'], packages: [] },
   'shared/api': {
-    folders: ['shared/workflows', 'shared/device', 'shared/catalog', 'shared/policy', 'shared/model', 'shared/base'],
+    folders: [
+      'shared/observe',
+      'shared/workflows',
+      'shared/device',
+      'shared/catalog',
+      'shared/policy',
+      'shared/model',
+      'shared/base',
+    ],
     packages: [/^@azure\/functions$/, /^zod$/, builtIn('crypto', 'stream')],
   },
   'shared/azure': {

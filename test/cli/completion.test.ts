@@ -104,8 +104,8 @@ describe('in shells', () => {
   test('the real program behind the scripts', async () => {
     const main = path.join(findBuild().dist, 'cli', 'main.js');
     shim(`exec '${process.execPath}' '${main}' "$@"`);
-    expect(inBash(['blockferry', 'jobs', ''])).toBe('list\nshow\nwatch\ncancel\n');
-    if (has('zsh')) expect(inZsh(['blockferry', 'jobs', ''])).toContain('list\nshow\nwatch\ncancel\n');
+    expect(inBash(['blockferry', 'jobs', ''])).toBe('list\nshow\nwatch\nlog\ncancel\n');
+    if (has('zsh')) expect(inZsh(['blockferry', 'jobs', ''])).toContain('list\nshow\nwatch\nlog\ncancel\n');
     if (has('fish')) expect(inFish('blockferry jobs w')).toBe('watch\tstay with a job to its end\n');
     if (has('fish')) expect(inFish('blockferry vms --token-file /etc/host')).toContain('/etc/hosts');
     expect(completionScripts.bash).toBe(

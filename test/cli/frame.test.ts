@@ -119,7 +119,7 @@ test('--watch runs again until it is interrupted', async () => {
   };
   const { stdout, exitCode } = await run(['--watch', '--json'], { signal: stop.signal, sleep });
   expect(stdout.match(/"thing"/g)).toHaveLength(3);
-  expect(exitCode).toBe(0);
+  expect(exitCode).toBe(130);
 });
 
 test('an interrupted command ends with 130 whatever it threw', async () => {

@@ -22,6 +22,8 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape
   readonly body: any;
+  /** Of an answer that is not JSON. */
+  readonly text?: string;
 }
 
 export interface RequestOptions {
@@ -114,7 +116,8 @@ export function apiHarness(machines: readonly Machine[]) {
     const isJson = /json/.test((response.headers as Record<string, string>)['content-type'] ?? '');
     const body = isJson ? JSON.parse(String(response.body)) : undefined;
     checkReply(route, response.status, body);
-    return { status: response.status, headers: response.headers as Record<string, string>, body };
+    const headers = response.headers as Record<string, string>;
+    return { status: response.status, headers, body, ...(isJson ? {} : { text: String(response.body ?? '') }) };
   }
 
   return {

@@ -10,6 +10,18 @@ import { unsupportedDisks } from './vet';
 export function createJobActivities(deps: WorkflowDependencies) {
   const { catalog, compute, clock, settings } = deps;
 
+  const logEnd = async ({ jobId, status, failure, notes }: JobEnd): Promise<void> => {
+    for (const [index, note] of notes.entries()) {
+      await catalog.jobLog.write(jobId, `note-${index}`, { level: 'warn', message: note });
+    }
+    const message = failure === undefined ? `ended: ${status}` : `ended: ${status}: ${failure.message}`;
+    await catalog.jobLog.write(jobId, 'end', {
+      level: status === 'failed' ? 'error' : 'info',
+      message,
+      ...(failure === undefined ? {} : { code: failure.code }),
+    });
+  };
+
   return {
     /** Reads the VM once and fixes the job's scope. The machine is kept for the point's recipe: as it was at this moment. */
     beginBackup: async (input: BackupJobInput & { jobId: string }): Promise<BackupScope> => {
@@ -60,6 +72,7 @@ export function createJobActivities(deps: WorkflowDependencies) {
         if (job.cancelRequested) throw canceled(input.jobId);
         return { ...job, phase };
       });
+      await catalog.jobLog.write(input.jobId, `phase-${phase}`, { level: 'info', message: `phase: ${phase}` });
       return null;
     },
 
@@ -74,6 +87,7 @@ export function createJobActivities(deps: WorkflowDependencies) {
         notes: [...end.notes],
         ...(end.failure ? { error: end.failure } : {}),
       }));
+      await logEnd(end);
       const job = await catalog.jobs.read(end.jobId);
       if (job?.kind === 'backup') await catalog.leases.release(end.vmKey ?? resourceKey(job.vmId), end.jobId);
       deps.logger.info('job ended', { jobId: end.jobId, status: end.status, code: end.failure?.code });
