@@ -70,7 +70,8 @@ export class S3ObjectStore implements ObjectStore {
     } catch (error) {
       if (!isAppError(error, 'store.denied')) throw error;
       const { objects } = await this.page(key, undefined, options);
-      if (objects.some((object) => object.key === key)) throw error;
+      // Listed: refused indeed, or written by somebody between the two looks. A second reading tells.
+      if (objects.some((object) => object.key === key)) return await this.read(key, options);
       throw new AppError('store.not-found', `there is no object ${key}`, { context: { object: key } });
     }
   }
