@@ -30,7 +30,8 @@ export interface RawDiskOptions {
 /** Read and handed on at a time; the web server's backpressure is felt between two. */
 const PIECE_BYTES = 2 * MIB;
 
-export function rawAnswer(request: RawRequest, options: RawDiskOptions): RawAnswer {
+/** The first piece is read before it resolves: what is damaged there is an error, not an answer that breaks off. */
+export async function rawAnswer(request: RawRequest, options: RawDiskOptions): Promise<RawAnswer> {
   const { source, signal, answerBytesMax = Number.POSITIVE_INFINITY } = options;
   const etag = `"${options.contentTag}"`;
   const header = (name: string): string | null => request.headers.get(name);
@@ -59,7 +60,7 @@ export function rawAnswer(request: RawRequest, options: RawDiskOptions): RawAnsw
       'content-length': String(length),
       ...(status === 206 ? { 'content-range': `bytes ${range.start}-${range.end - 1}/${source.sizeBytes}` } : {}),
     },
-    ...(isHead ? {} : { content: readPieces(source, range, signal) }),
+    ...(isHead ? {} : { content: await begun(readPieces(source, range, signal)) }),
   };
 }
 
@@ -71,4 +72,14 @@ export async function* readPieces(source: BlockSource, range: ByteRange, signal?
     yield await source.read(start, end - start, signal);
     start = end;
   }
+}
+
+/** A stream whose first piece is there already. */
+export async function begun(pieces: AsyncGenerator<Buffer>): Promise<AsyncGenerator<Buffer>> {
+  const first = await pieces.next();
+  return (async function* () {
+    if (first.done) return;
+    yield first.value;
+    yield* pieces;
+  })();
 }
