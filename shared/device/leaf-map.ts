@@ -58,6 +58,13 @@ export class LeafMap {
     return runs;
   }
 
+  /** Names the leaf by where it lies; undefined: zeros, or behind the disk. */
+  leafName(index: number): string | undefined {
+    const run = lastAtMost(this.firstLeaves, index);
+    const at = index * this.root.leafBytes < this.root.diskBytes ? this.root.refs[run]?.at : undefined;
+    return at && `${at.digest}/${at.ordinal + index - (this.firstLeaves[run] ?? 0)}`;
+  }
+
   private collect(placed: PlacedLeaf, first: number, start: number, end: number, runs: BlockRun[]): void {
     const { leaf, units } = placed;
     const firsts = this.firstBlocks.get(leaf) ?? firstsOf(Uint32Array, leaf.runs);

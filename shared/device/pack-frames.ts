@@ -14,6 +14,7 @@ import {
   readFrames,
 } from '../blockstore/pack-reader';
 import type { Repository } from '../blockstore/repository';
+import { idBytes } from '../format/block-id';
 import { frameOfSlot } from '../format/pack';
 import type { UnitRef } from '../format/unit-table';
 import { AppError } from '../model/errors';
@@ -71,6 +72,12 @@ export class PackFrames {
       blocks.set(slot, frame.bytes.subarray(start, start + blockBytes));
     }
     return blocks;
+  }
+
+  /** Ids of the blocks in these slots, from the directory. */
+  async ids(unit: UnitRef, slots: readonly number[]): Promise<Buffer[]> {
+    const { directory } = await this.packs.get(unit.unit, () => openPack(this.repository, unit, this.ended.signal));
+    return slots.map((slot) => directory.ids.subarray(slot * idBytes, (slot + 1) * idBytes));
   }
 
   /** Nothing is fetched any more; what is under way is broken off. */

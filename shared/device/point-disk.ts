@@ -6,6 +6,7 @@ import type { ComputePool } from '../blockstore/compute-pool';
 import { loadRoot } from '../blockstore/disk-manifest';
 import { loadRestorePoint } from '../blockstore/points';
 import { located, type Repository } from '../blockstore/repository';
+import type { UnitRef } from '../format/unit-table';
 import type { ByteRange } from '../model/byte-range';
 import { AppError } from '../model/errors';
 import { MIB } from '../model/limits';
@@ -38,6 +39,20 @@ export interface PointDisk extends BlockSource {
   readonly lun: Lun;
   /** Names the content: two disks with the same tag hold the same bytes. From the digest of the sealed manifest. */
   readonly contentTag: string;
+  /** For comparing two disks without reading them. */
+  readonly blocks: StoredBlocks;
+}
+
+/** Where the blocks of a disk lie in the store, and which they are. */
+export interface StoredBlocks {
+  readonly blockBytes: number;
+  /** Blocks that one leaf describes. */
+  readonly leafBlocks: number;
+  /** Equal names, equal content; undefined: zeros. From the root alone. */
+  leafName(index: number): string | undefined;
+  runs(start: number, end: number): Promise<BlockRun[]>;
+  /** Ids of blocks in slots of a pack: equal ids, equal content. Reads the pack's directory. */
+  ids(unit: UnitRef, slots: readonly number[]): Promise<Buffer[]>;
 }
 
 export interface PointDisks {
@@ -60,7 +75,8 @@ export function createPointDisks({ repository, pool, cacheBytes = CACHE_BYTES }:
         throw new AppError('request.not-found', `restore point ${pointId} has no disk ${lun}; it has ${luns}`);
       }
       const root = await loadRoot(repository, point, disk, signal);
-      const source = new StoredDisk(new LeafMap(repository, root, leaves), packs, { point: pointId, lun });
+      const map = new LeafMap(repository, root, leaves);
+      const source = new StoredDisk(map, packs, { point: pointId, lun });
       return {
         point,
         lun,
@@ -68,6 +84,13 @@ export function createPointDisks({ repository, pool, cacheBytes = CACHE_BYTES }:
         sizeBytes: disk.sizeBytes,
         read: (offset, length, until) => source.read(offset, length, until),
         extents: (range, until) => source.extents(range, until),
+        blocks: {
+          blockBytes: root.blockBytes,
+          leafBlocks: root.leafBytes / root.blockBytes,
+          leafName: (index) => map.leafName(index),
+          runs: (start, end) => map.runs(start, end),
+          ids: (unit, slots) => packs.ids(unit, slots),
+        },
       };
     },
     close: () => packs.close(),

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'vm.unsupported'
   | 'disk.not-found'
   | 'disk.unsupported'
+  | 'disk.unreadable'
   | 'snapshot.not-found'
   | 'snapshot.not-ready'
   | 'snapshot.stale'

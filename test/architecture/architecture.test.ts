@@ -36,6 +36,10 @@ const rules: Readonly<Record<string, Rule>> = {
     folders: ['shared/blockstore', 'shared/format', 'shared/model', 'shared/base'],
     packages: [/^zod$/, builtIn('crypto', 'net', 'path', 'fs/promises')],
   },
+  'shared/files': {
+    folders: ['shared/device', 'shared/model', 'shared/base'],
+    packages: [builtIn('crypto', 'zlib')],
+  },
   'shared/workflows': {
     folders: [
       'shared/catalog',
@@ -55,6 +59,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/observe',
       'shared/workflows',
       'shared/device',
+      'shared/files',
       'shared/catalog',
       'shared/policy',
       'shared/model',
@@ -88,6 +93,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/collector',
       'shared/dataproxy',
       'shared/device',
+      'shared/files',
       'shared/format',
       'shared/model',
       'shared/policy',
@@ -109,6 +115,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'shared/catalog',
       'shared/dataproxy',
       'shared/device',
+      'shared/files',
       'shared/format',
       'shared/model',
       'shared/policy',
