@@ -53,6 +53,8 @@ export function composeApp(): Promise<App> {
 /** Below the functionTimeout of host.json: the window stops by itself and goes on in the next delivery. */
 const transferDeadlineMs = 25 * 60_000;
 
+const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
+
 async function assemble(settings: Settings): Promise<App> {
   const logger = jsonLogger(toHostLog, Date.now);
   const foundation = composeFoundation(settings, logger);
@@ -68,6 +70,7 @@ async function assemble(settings: Settings): Promise<App> {
     openRepository: foundation.openRepository,
     clock,
     logger,
+    randomHex,
     settings: {
       tenant: settings.BLOCKFERRY_TENANT,
       snapshotGroup: settings.BLOCKFERRY_SNAPSHOT_GROUP,
@@ -103,7 +106,7 @@ async function assemble(settings: Settings): Promise<App> {
         catalog,
         orchestrations,
         clock,
-        randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+        randomHex,
       }),
       clock,
       logger,

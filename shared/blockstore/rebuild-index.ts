@@ -12,6 +12,9 @@ import { limits } from '../model/limits';
 import type { DedupIndex } from './dedup-index';
 import type { StoredObject } from './object-store';
 import { type Repository, signalOption } from './repository';
+import { requirePending } from './session';
+import { loadView, type SessionView } from './session-view';
+import { withSession } from './session-watch';
 import type { TenantIndex } from './tenant-index';
 
 /** Directories read at a time, and so the most that is in memory besides the index. */
@@ -64,7 +67,8 @@ export async function rebuildIndex(repository: Repository, index: DedupIndex, si
 
 /**
  * Writes the segments anew, under the name of a session of their own, so that all data proxies find the blocks again. Reads
- * with the reader's rights, writes with a writer's.
+ * with the reader's rights, writes with a writer's. The session is open while it lasts: the collector waits for it, and packs
+ * that are condemned already are left out, or the new index would name what is about to be deleted.
  */
 export async function rebuildSegments(
   reader: Repository,
@@ -73,17 +77,40 @@ export async function rebuildSegments(
   sessionId: string,
   signal?: AbortSignal,
 ): Promise<Rebuilt> {
+  const request = { sessionId, vmKey: '', kind: 'VERIFY' } as const;
+  return await withSession(writer, request, signal ?? new AbortController().signal, async (open) => {
+    const { register } = await requirePending(writer, sessionId, open);
+    return await writeSegments(
+      { reader, writer, index, sessionId, view: await loadView(writer, register, open) },
+      open,
+    );
+  });
+}
+
+interface Rebuilding {
+  readonly reader: Repository;
+  readonly writer: Repository;
+  readonly index: TenantIndex;
+  readonly sessionId: string;
+  readonly view: SessionView;
+}
+
+async function writeSegments(
+  { reader, writer, index, sessionId, view }: Rebuilding,
+  signal: AbortSignal,
+): Promise<Rebuilt> {
   const rebuilt = { units: 0, blocks: 0, unreadable: 0 };
   let batch: SegmentUnit[] = [];
   let next = 0;
   const write = async (): Promise<void> => {
     if (batch.length === 0) return;
-    const place = { epoch: 0, sessionId, part: 'rebuilt' };
+    const place = { epoch: view.epoch, sessionId, part: 'rebuilt' };
     next = (await index.writeSegment(writer, place, batch, next, signal)).next;
     batch = [];
   };
   for await (const { unit } of readDirectories(reader, signal)) {
     if (unit) {
+      if (view.hidesUnit(unit.unit)) continue;
       batch.push(unit);
       rebuilt.units++;
       rebuilt.blocks += unit.ids.length / idBytes;

@@ -114,9 +114,6 @@ export async function beatSession(
   return (await requirePending(repository, sessionId, signal)).etag;
 }
 
-/** Ends a session that published nothing, such as a restore: nobody waits for it any more. Safe to repeat. */
-export const releaseSession = abortSession;
-
 /** The session's state, undefined when there is no such session. */
 export async function readSession(
   repository: Repository,

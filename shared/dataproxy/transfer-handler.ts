@@ -11,6 +11,7 @@ import { packWriterBytes } from '../blockstore/pack-writer';
 import type { Repository } from '../blockstore/repository';
 import { readRegister } from '../blockstore/session';
 import { loadView, viewNameOf, wholeView } from '../blockstore/session-view';
+import { whileSessionOpen } from '../blockstore/session-watch';
 import { createMemory, type Memory } from '../blockstore/shared-buffers';
 import { TenantIndex } from '../blockstore/tenant-index';
 import { AppError } from '../model/errors';
@@ -19,7 +20,6 @@ import { backupWindow, type WindowContext } from './backup-window';
 import { openImage } from './image-writer';
 import type { DiskAccess, DiskWriter, TransferEvents } from './ports';
 import { restoreBytes, restoreWindow } from './restore-window';
-import { whileSessionOpen } from './session-watch';
 import { Turns } from './turns';
 
 /** Progress is told at most this often a window. */

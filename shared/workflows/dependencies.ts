@@ -23,6 +23,8 @@ export interface WorkflowDependencies {
   readonly openRepository: (request: { role: StoreRole; tenant: string; sessionId: string }) => Promise<Repository>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Lower-case hex of that many bytes. */
+  readonly randomHex: (bytes: number) => string;
   readonly settings: WorkflowSettings;
 }
 

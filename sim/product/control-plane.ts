@@ -63,6 +63,7 @@ export function startControlPlane(world: World, name: string): ControlPlane {
     openRepository: process.openRepository,
     clock,
     logger,
+    randomHex: (bytes) => process.randomBytes(bytes).toString('hex'),
     settings: {
       tenant: TENANT,
       snapshotGroup: SNAPSHOT_GROUP,

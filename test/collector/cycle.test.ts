@@ -1,7 +1,9 @@
 /** The collector deletes what no restore point needs, and nothing else, whoever works at the same time. */
 import { readCollectorState } from '../../shared/blockstore/collector-state';
 import { expirePoint, holdPoint, undoExpiry } from '../../shared/blockstore/expiry';
-import { abortSession, openSession, readSession } from '../../shared/blockstore/session';
+import { rebuildSegments } from '../../shared/blockstore/rebuild-index';
+import { abortSession, beatSession, openSession, readRegister, readSession } from '../../shared/blockstore/session';
+import { TenantIndex } from '../../shared/blockstore/tenant-index';
 import { condemn } from '../../shared/collector/condemn';
 import { deleteFixed } from '../../shared/collector/delete';
 import { fixDeleteSet } from '../../shared/collector/fix';
@@ -228,4 +230,31 @@ test('a point on hold does not expire; a lost state of the collector stops every
   await expect(openSession(repository, { sessionId: 'job-2', vmKey, kind: 'BACKUP' })).rejects.toMatchObject({
     code: 'store.mismatch',
   });
+});
+
+test('the index is rebuilt without what is condemned, and the collector waits for it', async () => {
+  const bench = collectorBench();
+  await expired(bench);
+  const context = await bench.context();
+  expect((await condemn(context)).kind).toBe('published');
+  const repository = await bench.repository();
+  const rebuilt = await rebuildSegments(repository, repository, new TenantIndex(), 'rebuilt-1');
+  expect(rebuilt.units).toBe(1);
+  expect(await openSessions(context)).toEqual([]);
+  await fixDeleteSet(context);
+  expect(await deleteFixed(context)).toMatchObject({ closed: true, segments: { replaced: 1 } });
+});
+
+test('who works for a session says now and then that it is alive, and no more often', async () => {
+  const bench = collectorBench();
+  const repository = await bench.repository();
+  await openSession(repository, { sessionId: 'job-1', vmKey, kind: 'BACKUP' });
+  const seen = await beatSession(repository, 'job-1', undefined);
+  const beaten = await beatSession(repository, 'job-1', seen);
+  expect(beaten).not.toBe(seen);
+  // Somebody else has beaten since: nothing to do.
+  expect(await beatSession(repository, 'job-1', seen)).toBe(beaten);
+  expect((await readRegister(repository, 'job-1'))?.etag).toBe(beaten);
+  await abortSession(repository, 'job-1');
+  await expect(beatSession(repository, 'job-1', beaten)).rejects.toMatchObject({ code: 'session.fenced' });
 });

@@ -1,6 +1,6 @@
 /** A canceled job ends its windows within a look, and what follows from the cancel is not taken for damage. */
 import { abortSession, openSession } from '../../shared/blockstore/session';
-import { sessionLookMs } from '../../shared/dataproxy/session-watch';
+import { sessionLookMs } from '../../shared/blockstore/session-watch';
 import { AppError } from '../../shared/model/errors';
 import { MIB } from '../../shared/model/limits';
 import { backupBench, signal, vmKey } from '../helpers/backup-bench';

@@ -46,6 +46,7 @@ function world(isRunning: () => Promise<boolean> = () => Promise.resolve(false))
     },
     clock,
     logger: silentLogger,
+    randomHex: (bytes: number) => '0'.repeat(2 * bytes),
     settings: { tenant, snapshotGroup: group, windowBytes: 1, pollMs: 1, stallMs: 1 },
   } as unknown as WorkflowDependencies;
   const orchestrations: OrchestrationClient = {

@@ -1,8 +1,9 @@
 /** From usable snapshots to a verified restore point that the next run builds on. Each activity is safe to repeat. */
 
-import { loadRestorePoint } from '../../blockstore/points';
+import { loadRestorePoint, requireLivePoint } from '../../blockstore/points';
 import { publishRestorePoint } from '../../blockstore/publish';
 import { abortSession, openSession } from '../../blockstore/session';
+import { withSession } from '../../blockstore/session-watch';
 import { verifyRestorePoint } from '../../blockstore/verify';
 import { AppError, isAppError } from '../../model/errors';
 import { jobIdOfPoint, pointIdOf, resourceKey, sameResource } from '../../model/ids';
@@ -129,12 +130,15 @@ export function createPointActivities(deps: WorkflowDependencies) {
 
     verifyPoint: async (input: { jobId: string; vmKey: string; pointId: string }) => {
       await throwIfCanceled(catalog, input.jobId);
-      const repository = await reader(input.jobId);
-      const report = await verifyRestorePoint(
-        repository,
-        { vmKey: input.vmKey, pointId: input.pointId, sampleBlocks: limits.verifySampleBlocks, seed: input.jobId },
-        deadline(),
-      );
+      // A session of its own for each attempt: two at once, as may happen, must not end each other's.
+      const sessionId = `v-${deps.randomHex(8)}`;
+      const { vmKey, pointId } = input;
+      const repository = await reader(sessionId);
+      const report = await withSession(repository, { sessionId, vmKey, kind: 'VERIFY' }, deadline(), async (signal) => {
+        await requireLivePoint(repository, vmKey, pointId, signal);
+        const sampleBlocks = limits.verifySampleBlocks;
+        return await verifyRestorePoint(repository, { vmKey, pointId, sampleBlocks, seed: input.jobId }, signal);
+      });
       return { packs: report.packs, sampledBlocks: report.sampledBlocks, bytesRead: report.bytesRead };
     },
 

@@ -1,9 +1,14 @@
 /** Sending windows and looking at their facts. */
+import { beatSession } from '../../blockstore/session';
+import { sessionBeatMs } from '../../blockstore/session-watch';
 import { listFinishedWindowNames, listFinishedWindows } from '../../blockstore/window-facts';
 import { addStats, emptyStats, planWindows, type Transfer } from '../../model/transfer';
 import type { WorkflowDependencies } from '../dependencies';
 import { throwIfCanceled } from '../jobs';
 import type { TransferCheck, TransferDisk, TransferPlan } from './contracts';
+
+/** Sessions whose last beat is remembered. */
+const BEATS_MAX = 10_000;
 
 const windowKey = (lun: TransferDisk['lun'], index: number): string => `${lun}/${index}`;
 
@@ -16,6 +21,22 @@ export function createTransferActivities(deps: WorkflowDependencies) {
       tenant: plan.tenant,
       sessionId: plan.jobId,
     });
+
+  /**
+   * While no data proxy has the session in hand (none has booted, the queue is long) nobody else says that it is alive. What an
+   * instance of the app remembers of it is a matter of requests, not of right: another instance looks anew.
+   */
+  const beats = new Map<string, { readonly etag: string; readonly atMs: number }>();
+  const keepAlive = async (plan: TransferPlan): Promise<void> => {
+    const nowMs = deps.clock.monotonicMs();
+    const last = beats.get(plan.jobId);
+    if (last && nowMs - last.atMs < sessionBeatMs) return;
+    const etag = await beatSession(await repositoryOf(plan), plan.jobId, last?.etag);
+    beats.delete(plan.jobId);
+    beats.set(plan.jobId, { etag, atMs: nowMs });
+    const [oldest] = beats.keys();
+    if (beats.size > BEATS_MAX && oldest !== undefined) beats.delete(oldest);
+  };
 
   /** One LIST, whatever the number of windows. */
   const finishedWindows = async (plan: TransferPlan) => listFinishedWindowNames(await repositoryOf(plan), plan.jobId);
@@ -36,6 +57,7 @@ export function createTransferActivities(deps: WorkflowDependencies) {
 
     checkTransfers: async ({ plan }: { plan: TransferPlan }): Promise<TransferCheck> => {
       await throwIfCanceled(catalog, plan.jobId);
+      await keepAlive(plan);
       const finished = await finishedWindows(plan);
       const windowsTotal = plan.disks.reduce(
         (sum, disk) => sum + planWindows(disk.diskBytes, plan.windowBytes).length,

@@ -2,9 +2,18 @@
  * A session that is fenced while a window runs (its job was canceled) is noticed here, within seconds, instead of at the
  * window's end: hours of reading for nobody, from a snapshot that is about to be deleted.
  */
-import type { Repository } from '../blockstore/repository';
-import { fenced, type HeldRegister, readRegister, swapRegister } from '../blockstore/session';
+
 import { AppError, isAppError } from '../model/errors';
+import type { Repository } from './repository';
+import {
+  abortSession,
+  fenced,
+  type HeldRegister,
+  openSession,
+  readRegister,
+  type SessionRequest,
+  swapRegister,
+} from './session';
 
 /** One GET each. */
 export const sessionLookMs = 4_000;
@@ -33,6 +42,28 @@ export async function whileSessionOpen<Result>(
   } finally {
     done.abort();
     await watching;
+  }
+}
+
+/**
+ * Opens a session for work that publishes nothing, such as a verification, and releases it whatever happens. The session's id
+ * must be new: one that was released is not opened again.
+ */
+export async function withSession<Result>(
+  repository: Repository,
+  request: SessionRequest,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  await openSession(repository, request, signal);
+  try {
+    return await whileSessionOpen(repository, request.sessionId, signal, work);
+  } finally {
+    // One that could not be released is fenced by the collector after a while.
+    await abortSession(repository, request.sessionId).catch((error: unknown) => {
+      const code = error instanceof AppError ? error.code : 'internal';
+      repository.logger.warn('a session could not be released', { session: request.sessionId, code });
+    });
   }
 }
 
