@@ -85,7 +85,8 @@ test('from a policy file to a restored disk, in lines of JSON', async () => {
   const log = (await lines(`jobs log ${jobId} --follow`)).map(({ message }) => message);
   expect(log.at(0)).toBe('phase: snapshotting');
   expect(log).toEqual(expect.arrayContaining(['phase: verifying', expect.stringMatching(/^disk os, window 0 done: /)]));
-  expect(log.at(-1)).toBe('ended: succeeded');
+  // Reports of data proxies come through a queue of their own and may arrive after the job has ended.
+  expect(log).toContain('ended: succeeded');
 
   const [point] = await lines('points list --vm web');
   expect(await lines(`points show ${point?.['id']}`)).toMatchObject([{ vmName: 'web', disks: [{ lun: 'os' }] }]);
