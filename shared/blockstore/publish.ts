@@ -62,9 +62,13 @@ export async function publishRestorePoint(
   const units = new Map<string, UnitRef & { readonly lun: Lun }>();
   const disks: PointDisk[] = [];
   for (const [position, disk] of draft.disks.entries()) {
-    // Large disks take minutes each, and nobody else says any more that the session is alive.
-    if (position > 0)
-      await swapRegister(repository, sessionId, await requireOpen(repository, sessionId, signal), {}, signal);
+    if (position > 0) {
+      // Large disks take minutes each, and nobody else says any more that the session is alive. Another publisher of the same
+      // session may have ended it well meanwhile: what is committed is not written again.
+      const held = await requireOpen(repository, sessionId, signal);
+      if (isPublished(held.register)) return await finish(repository, held, signal);
+      await swapRegister(repository, sessionId, held, {}, signal);
+    }
     const collected = await collectDisk(repository, draft, disk, signal);
     for (const unit of collected.units) if (!units.has(unit.unit)) units.set(unit.unit, { ...unit, lun: disk.lun });
     disks.push(await writeRoot(repository, draft, disk, collected, signal));
