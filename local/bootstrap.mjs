@@ -1,5 +1,5 @@
 /**
- * The entrance of `npm run demo`, `npm test`, `npm start`, `npm run cloud`, `npm run bench` and `npm run package`. It needs nothing but a
+ * The entrance of `npm test`, `npm start` and `npm run` with demo, cloud, bench, drill and package. It needs nothing but a
  * Node 20 and npm: it installs from the lockfile when node_modules is missing or stale, builds when dist is stale, and then
  * hands over to the Node that came with the project. Plain JavaScript without dependencies: it runs before there are any.
  *
@@ -23,6 +23,7 @@ const commands = {
   start: ['dist/local/stack/main.js', 'start'],
   cloud: ['dist/local/stack/main.js', 'cloud'],
   bench: ['dist/bench/main.js'],
+  drill: ['dist/bench/drill/main.js'],
   package: ['dist/infra/package/main.js'],
   sim: ['dist/sim/main.js'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
