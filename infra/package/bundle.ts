@@ -1,11 +1,12 @@
 /**
- * One file of an entry and all that it requires. The input is the compiled CommonJS, not the sources: there each module stays
- * a function that runs at its first `require`, so an SDK that the sources load lazily is parsed lazily in the bundle too.
+ * An entry and all that it requires as one file, and the cloud SDKs in files beside it (`sdks.ts`). The input is the compiled
+ * CommonJS, not the sources: there each module stays a function that runs at its first `require`.
  */
 import { cp, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 import type { PackagePlaces } from './places';
+import { SDK_FILES, sdksApart, sdkText } from './sdks';
 
 /** Packages with machine code: a bundle cannot hold it. Each brings the code for the platform that it was installed on. */
 const NATIVE = ['@napi-rs/blake-hash'];
@@ -20,13 +21,33 @@ export interface Bundle {
 }
 
 /**
- * `text` is the entry's code; it requires by paths relative to the build. Compute threads start the bundle's own file again
- * (they are threads of the same code), so the entry says what a thread runs.
+ * Writes each of `entries` (file name to code) into `folder`, and the SDKs beside them. An entry requires by paths relative to the
+ * build. Compute threads start the bundle's own file again (they are threads of the same code), so the entry says what a
+ * thread runs.
  */
-export async function bundle(places: PackagePlaces, text: string, outfile: string): Promise<Bundle> {
+export async function bundle(
+  places: PackagePlaces,
+  entries: Readonly<Record<string, string>>,
+  folder: string,
+): Promise<Bundle> {
+  const own = Object.entries(entries).map(([file, text]) =>
+    oneFile(places, text, path.join(folder, file), [sdksApart]),
+  );
+  const sdks = Object.entries(SDK_FILES).map(([file, names]) =>
+    oneFile(places, sdkText(names), path.join(folder, file), []),
+  );
+  const made = await Promise.all([...own, ...sdks]);
+  return {
+    bytes: made.reduce((sum, { bytes }) => sum + bytes, 0),
+    packages: [...new Set(made.flatMap(({ packages }) => packages))].sort(),
+  };
+}
+
+async function oneFile(places: PackagePlaces, text: string, outfile: string, plugins: Plugin[]): Promise<Bundle> {
   const result = await build({
     stdin: { contents: text, resolveDir: places.build, loader: 'js', sourcefile: 'entry.js' },
     outfile,
+    plugins,
     bundle: true,
     platform: 'node',
     target: 'node22',

@@ -15,7 +15,7 @@ const NODE_FLAGS = '--max-semi-space-size=16';
 /** Bytes of the code. */
 export async function stageDataProxy(places: PackagePlaces, folder: string): Promise<number> {
   await mkdir(folder, { recursive: true });
-  const made = await bundle(places, entryText(['shared/app/data-proxy-main.js']), path.join(folder, 'data-proxy.js'));
+  const made = await bundle(places, { 'data-proxy.js': entryText(['shared/app/data-proxy-main.js']) }, folder);
   const native = await copyNative(places, folder);
   await cp(path.join(places.root, 'LICENSE'), path.join(folder, 'LICENSE'));
   await writeNotices(places, [...made.packages, ...native], path.join(folder, 'THIRD-PARTY-NOTICES.txt'));

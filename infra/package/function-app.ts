@@ -1,4 +1,4 @@
-/** The function app as the platform gets it: host.json, a package.json that names one file, that file, machine code. */
+/** The function app as the platform gets it: host.json, a package.json that names one file, that file, the SDKs, machine code. */
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundle, copyNative, entryText, manifestOf } from './bundle';
@@ -15,20 +15,19 @@ export async function stageFunctionApp(places: PackagePlaces, folder: string): P
     .filter((name) => name.endsWith('.js'))
     .sort()
     .map((name) => `functions/${name}`);
-  const app = await bundle(places, entryText(entries), path.join(folder, 'dist', 'main.js'));
-  // The fleet "process" starts it from beside the app's own file.
-  const proxy = await bundle(
-    places,
-    entryText(['shared/app/data-proxy-main.js']),
-    path.join(folder, 'dist', 'data-proxy-main.js'),
-  );
+  const code = {
+    'main.js': entryText(entries),
+    // The fleet "process" starts it from beside the app's own file.
+    'data-proxy-main.js': entryText(['shared/app/data-proxy-main.js']),
+  };
+  const app = await bundle(places, code, path.join(folder, 'dist'));
   const native = await copyNative(places, folder);
   await copyAssets(places, folder);
   await cp(path.join(places.root, 'host.json'), path.join(folder, 'host.json'));
   await cp(path.join(places.root, 'LICENSE'), path.join(folder, 'LICENSE'));
   await writeNotices(places, [...app.packages, ...native], path.join(folder, 'THIRD-PARTY-NOTICES.txt'));
   await writeFile(path.join(folder, 'package.json'), await manifestText(places, 'dist/main.js', native));
-  return app.bytes + proxy.bytes;
+  return app.bytes;
 }
 
 async function copyAssets(places: PackagePlaces, folder: string): Promise<void> {

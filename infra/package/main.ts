@@ -6,7 +6,7 @@
  *   dist/package/data-proxy/              what the archive holds, as files
  *   dist/package/data-proxy.tar.gz        the worker for a bare Linux with Node 24
  *
- * Both are made of bundles: one file of code instead of ten thousand, so that a cold start reads megabytes and not a tree.
+ * Both are made of bundles: some files of code instead of ten thousand, so that a cold start reads a megabyte and not a tree.
  * The last line on stdout is a JSON object with the sizes.
  */
 import { statSync } from 'node:fs';

@@ -2,7 +2,7 @@
  * Requests to the data plane of managed disks, on undici with a pool of our own. The SAS in a url is never rebuilt, only
  * extended, and appears in no error. Each request has a deadline that covers its body.
  */
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { AppError, type ErrorCode } from '../model/errors';
 import { MIB } from '../model/limits';
 import { failureToError, isNetworkFailure, retryAfterMs } from './azure-error';
@@ -37,7 +37,8 @@ export class BlobHttp {
   private readonly agent: Agent;
 
   constructor(private readonly options: BlobHttpOptions) {
-    this.agent = new Agent({ connections: options.connections, pipelining: 1, keepAliveTimeout: 20_000 });
+    const undici = require('undici') as typeof import('undici'); // 0.1 s: only when used
+    this.agent = new undici.Agent({ connections: options.connections, pipelining: 1, keepAliveTimeout: 20_000 });
   }
 
   /** The status and service code of a failure become an AppError; `consume` gets the body of the expected status only. */

@@ -6,6 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { ColdStart } from '../../bench/cold-start/probe';
+import { sampleSettings } from '../../bench/kit/sample-settings';
 import { onlySnapshots, startTrial, type Trial } from '../stack/harness';
 import { MIB } from '../stack/images';
 
@@ -37,6 +39,8 @@ test('the zip holds the app, its machine code and licences, and nothing of the w
     'THIRD-PARTY-NOTICES.txt',
     'dist/data-proxy-main.js',
     'dist/main.js',
+    'dist/sdk-aws.js',
+    'dist/sdk-azure.js',
     'host.json',
     'package.json',
   ]);
@@ -50,6 +54,16 @@ test('the package of the app names one file and installs nothing', () => {
   const manifest = JSON.parse(readFileSync(path.join(app(), 'package.json'), 'utf8')) as Record<string, unknown>;
   expect(manifest['main']).toBe('dist/main.js');
   expect(Object.keys(manifest).filter((name) => /scripts|dependencies/i.test(name))).toEqual([]);
+});
+
+test('no SDK of a cloud is read before a function needs it', () => {
+  const probe = path.join(ROOT, 'dist', 'bench', 'cold-start', 'probe.js');
+  const said = execFileSync(process.execPath, [probe, app()], {
+    env: { ...sampleSettings(ROOT), NODE_EXTRA_CA_CERTS: '' },
+  });
+  const start = JSON.parse(`${said}`) as ColdStart;
+  expect(start.functions).toBeGreaterThan(20);
+  expect(start.sdks).toEqual([]);
 });
 
 test('nobody finds a path of the machine it was packaged on', () => {
