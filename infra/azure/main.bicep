@@ -265,8 +265,8 @@ module protection 'modules/protected-subscription.bicep' = [for id in protectedS
 output AZURE_RESOURCE_GROUP string = group.name
 output BLOCKFERRY_API_URL string = 'https://${control.outputs.hostName}/api'
 output BLOCKFERRY_DATA_PROXY_APPS array = [for (region, i) in regions: fleet == 'functions' ? dataProxies[i]!.outputs.name : '']
-// For infra/aws: who may assume which role.
-output AWS_TRUSTED_ISSUER string = 'https://sts.windows.net/${tenant().tenantId}/'
+// For infra/aws: who may assume which role. Tokens of managed identities are of version 1.0: their issuer is not the authority.
+output AWS_TRUSTED_ISSUER string = 'https://${environment().name == 'AzureChinaCloud' ? 'sts.chinacloudapi.cn' : 'sts.windows.net'}/${tenant().tenantId}/'
 output AWS_TRUSTED_SUBJECTS object = {
   control: identities.outputs.control.principalId
   dataProxy: identities.outputs.dataProxy.principalId

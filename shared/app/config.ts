@@ -7,6 +7,7 @@ import { parseCallerScopes } from '../api/identify';
 import { AppError, isAppError } from '../model/errors';
 import { regionSchema, tenantIdSchema } from '../model/ids';
 import { limits } from '../model/limits';
+import { cloudProblems } from './clouds';
 
 const list = (item: z.ZodType<string, string>) =>
   z
@@ -172,6 +173,26 @@ function combinations(settings: Settings): string[] {
   if (settings.BLOCKFERRY_FLEET === 'process' && settings.BLOCKFERRY_STATE_DIRECTORY === undefined) {
     problems.push('BLOCKFERRY_STATE_DIRECTORY: needed by the fleet "process"');
   }
+  problems.push(
+    ...cloudProblems({
+      azure: {
+        BLOCKFERRY_ARM_ENDPOINT: settings.BLOCKFERRY_ARM_ENDPOINT,
+        BLOCKFERRY_QUEUE_ENDPOINT: settings.BLOCKFERRY_QUEUE_ENDPOINT,
+        BLOCKFERRY_TABLE_ENDPOINT: settings.BLOCKFERRY_TABLE_ENDPOINT,
+        BLOCKFERRY_KEY_VAULT_KEY: settings.BLOCKFERRY_KEY_VAULT_KEY,
+        // Only who takes tokens says whose; the default would speak against a simulated ARM.
+        ...(settings.BLOCKFERRY_AUTH_TENANT === undefined
+          ? {}
+          : { BLOCKFERRY_AUTH_AUTHORITY: settings.BLOCKFERRY_AUTH_AUTHORITY }),
+      },
+      roleArns: {
+        BLOCKFERRY_WRITER_ROLE_ARN: settings.BLOCKFERRY_WRITER_ROLE_ARN,
+        BLOCKFERRY_READER_ROLE_ARN: settings.BLOCKFERRY_READER_ROLE_ARN,
+        BLOCKFERRY_COLLECTOR_ROLE_ARN: settings.BLOCKFERRY_COLLECTOR_ROLE_ARN,
+      },
+      awsRegion: settings.AWS_REGION,
+    }),
+  );
   return problems;
 }
 
