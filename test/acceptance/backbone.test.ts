@@ -1,18 +1,21 @@
 /**
- * Runs the acceptance file: against the function app that ACCEPTANCE_URL (without `/api`) and ACCEPTANCE_KEY name, or else
+ * Runs the acceptance file: against the function app that ACCEPTANCE_URL (without `/api`) names, as the caller that
+ * ACCEPTANCE_KEY (a function key) or ACCEPTANCE_SCOPE (`api://CLIENT-ID/.default`, a token by DefaultAzureCredential) makes; or else
  * against an embedded stack made for it, from the build that the test command has just made.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DefaultAzureCredential } from '@azure/identity';
 import { sampleTenant } from '../../local/stack/settings';
 import { type Stack, startStack } from '../../local/stack/stack';
 import { backboneAcceptance } from './backbone';
 import type { Target } from './http-client';
 
 const MIB = 1024 * 1024;
-const { ACCEPTANCE_URL: url, ACCEPTANCE_KEY: key, ACCEPTANCE_JOB_MINUTES: minutes } = process.env;
+const { ACCEPTANCE_URL: url, ACCEPTANCE_KEY: key, ACCEPTANCE_SCOPE: scope } = process.env;
+const { ACCEPTANCE_JOB_MINUTES: minutes } = process.env;
 
 let stack: Stack | undefined;
 let state: string | undefined;
@@ -43,10 +46,22 @@ async function openStack(): Promise<Target> {
     ],
   });
   if (!stack.api) throw new Error('the embedded stack has no host');
-  return { baseUrl: stack.api.url, functionKey: stack.api.functionKey };
+  return { baseUrl: stack.api.url, credentials: withKey(stack.api.functionKey) };
 }
 
-backboneAcceptance(async () => (url === undefined ? openStack() : { baseUrl: url, functionKey: key ?? '' }), {
+const withKey = (functionKey: string) => async () => ({ 'x-functions-key': functionKey });
+
+function withTokens(wanted: string): Target['credentials'] {
+  const credential = new DefaultAzureCredential(); // keeps a token until shortly before its end
+  return async () => ({ authorization: `Bearer ${(await credential.getToken(wanted)).token}` });
+}
+
+const deployed = (baseUrl: string): Target => ({
+  baseUrl,
+  credentials: scope === undefined ? withKey(key ?? '') : withTokens(scope),
+});
+
+backboneAcceptance(async () => (url === undefined ? openStack() : deployed(url)), {
   jobMsMax: Number(minutes ?? (url === undefined ? 2 : 60)) * 60_000,
 });
 

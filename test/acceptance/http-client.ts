@@ -1,10 +1,11 @@
-/** The API as any client reaches it: a base url and a key. */
+/** The API as any client reaches it: a base url, and a key or tokens. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Target {
   /** Without the `/api`. */
   readonly baseUrl: string;
-  readonly functionKey: string;
+  /** Headers that say who calls; asked for each call, because a token is shorter-lived than a job. */
+  readonly credentials: () => Promise<Readonly<Record<string, string>>>;
 }
 
 export interface Reply {
@@ -18,20 +19,20 @@ export interface Call {
   readonly body?: unknown;
   readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** false: without the key. */
+  /** false: without the key or token. */
   readonly keyed?: boolean;
 }
 
 const CALL_MS_MAX = 30_000;
 const POLL_MS = 250;
 
-export function httpClient({ baseUrl, functionKey }: Target) {
+export function httpClient({ baseUrl, credentials }: Target) {
   async function call(method: string, path: string, options: Call = {}): Promise<Reply> {
     const text = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
     const response = await fetch(`${baseUrl.replace(/\/$/, '')}/api/${path}`, {
       method,
       headers: {
-        ...(options.keyed === false ? {} : { 'x-functions-key': functionKey }),
+        ...(options.keyed === false ? {} : await credentials()),
         ...(text === undefined ? {} : { 'content-type': 'application/json' }),
         ...options.headers,
       },
