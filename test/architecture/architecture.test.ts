@@ -67,6 +67,8 @@ const rules: Readonly<Record<string, Rule>> = {
     ],
     packages: [/^@azure\/functions$/, /^zod$/, builtIn('crypto', 'stream')],
   },
+  // Who may do what in AWS, as data: for the templates, the embedded account, and what checks both.
+  'shared/rights': { folders: [], packages: [] },
   'shared/azure': {
     folders: [
       'shared/blockstore',
@@ -123,10 +125,10 @@ const rules: Readonly<Record<string, Rule>> = {
     ],
     packages: [node, /^zod$/, /^commander$/, /^yaml$/, /^@azure\/identity$/],
   },
-  // A simulator that shared code with what it tests would prove nothing.
-  local: { folders: ['shared/model', 'shared/base'], packages: [/./] },
+  // A simulator that shared code with what it tests would prove nothing. What an account is set up with is no such code.
+  local: { folders: ['shared/model', 'shared/base', 'shared/rights'], packages: [/./] },
   // Makes and checks what is deployed; it looks at the product from outside.
-  infra: { folders: [], packages: [/./] },
+  infra: { folders: ['shared/rights'], packages: [/./] },
   // Drives all of the product in one thread (decision 0007); nothing imports it, and it has its own clouds.
   sim: {
     folders: [
