@@ -65,7 +65,7 @@ export const questions: readonly Question[] = [
     matters: 'the one that is sent must be among them',
     ask: async (bench) => {
       const sas = await bench.grant('snapshots', await bench.snapshotOf(bench.target.diskId));
-      const asked = ['2017-11-09', '2019-12-12', API, '2024-11-04', '2025-05-05'].map(async (version) => {
+      const asked = ['2017-11-09', '2019-12-12', '2020-10-02', API, '2024-11-04', '2025-05-05'].map(async (version) => {
         const response = await fetch(sas, { method: 'HEAD', headers: { 'x-ms-version': version } });
         return `${version}: ${response.status}`;
       });
