@@ -71,7 +71,7 @@ export const mutations: readonly Mutation[] = [
         'runJob',
         (original) =>
           function* (job) {
-            return job.kind === 'verify-pack' ? { frames: 0 } : yield* original(job);
+            return job.kind === 'verify-frame' ? { blocks: 0 } : yield* original(job);
           },
       ),
   },

@@ -5,9 +5,10 @@
 import { assert } from '../base/assert';
 import { blockId, firstWrongBlock, idBytes, isZero } from '../format/block-id';
 import { type FrameShape, frameError, openFrame, sealFrame } from '../format/frame';
-import { openPackTail, type PackFrame } from '../format/pack';
-import { type PackContext, packHeaderBytes, unitNameOf } from '../format/pack-header';
+import type { PackFrame } from '../format/pack';
+import { type PackContext, unitNameOf } from '../format/pack-header';
 import { AppError } from '../model/errors';
+import { limits } from '../model/limits';
 
 /** Ids of consecutive blocks and which of them are zeros (their id stays empty). */
 export interface HashJob {
@@ -38,17 +39,18 @@ export interface SealFrameResult {
   readonly shape: FrameShape;
 }
 
-/** Decodes a finished pack again and compares every block with the id that its source had. */
-export interface VerifyPackJob {
-  readonly kind: 'verify-pack';
+/** Decodes a frame again where it lies in its pack and compares every block with the id that its source had. */
+export interface VerifyFrameJob {
+  readonly kind: 'verify-frame';
   readonly context: PackContext;
   readonly idKey: Buffer;
+  readonly ordinal: number;
+  readonly shape: FrameShape;
   readonly ids: Buffer;
-  readonly bytes: Buffer;
-  readonly tailBytes: number;
+  readonly stored: Buffer;
 }
-export interface VerifyPackResult {
-  readonly frames: number;
+export interface VerifyFrameResult {
+  readonly blocks: number;
 }
 
 /** Opens consecutive frames into `into`, one behind the other, and checks every block against its id. */
@@ -68,8 +70,8 @@ export interface OpenFramesResult {
   readonly rawBytes: number;
 }
 
-export type ComputeJob = HashJob | SealFrameJob | VerifyPackJob | OpenFramesJob;
-export type ComputeResult = HashResult | SealFrameResult | VerifyPackResult | OpenFramesResult;
+export type ComputeJob = HashJob | SealFrameJob | VerifyFrameJob | OpenFramesJob;
+export type ComputeResult = HashResult | SealFrameResult | VerifyFrameResult | OpenFramesResult;
 
 export function* runJob(job: ComputeJob): Generator<void, ComputeResult> {
   switch (job.kind) {
@@ -77,8 +79,8 @@ export function* runJob(job: ComputeJob): Generator<void, ComputeResult> {
       return yield* hash(job);
     case 'seal-frame':
       return seal(job);
-    case 'verify-pack':
-      return yield* verifyPack(job);
+    case 'verify-frame':
+      return verifyFrame(job);
     case 'open-frames':
       return yield* openFrames(job);
   }
@@ -104,39 +106,33 @@ function seal(job: SealFrameJob): SealFrameResult {
     job.ids,
     job.bytes.subarray(0, job.rawBytes),
     job.level,
+    job.bytes,
   );
-  assert(stored.length <= job.bytes.length, 'a sealed frame fits where its blocks were');
-  stored.copy(job.bytes);
   return { storedBytes: stored.length, shape };
 }
 
-function* verifyPack(job: VerifyPackJob): Generator<void, VerifyPackResult> {
-  const { context, bytes } = job;
-  const fail = (why: string): AppError =>
-    new AppError('pack.corrupt', `pack ${unitNameOf(context)} was not written: ${why}`, {
-      // The source is intact: the damage came about in this machine's memory, and another try makes another pack.
-      retryable: true,
-      context: { unit: unitNameOf(context) },
-    });
-  let frames = 0;
-  if (!bytes.subarray(0, packHeaderBytes).equals(context.header)) throw fail('its header changed after it was made');
+/** What comes out is looked at and thrown away; a thread does one job at a time. */
+let decoded: Buffer | undefined;
+
+function verifyFrame(job: VerifyFrameJob): VerifyFrameResult {
+  const { context, ordinal, shape, ids } = job;
+  decoded ??= Buffer.allocUnsafeSlow(limits.frameBlocks * limits.blockBytes);
+  const fail = (): AppError => notWritten(context, `frame ${ordinal} does not decode to its source`);
+  let opened: ReturnType<typeof openFrame>;
   try {
-    const directory = openPackTail(context, bytes.subarray(bytes.length - job.tailBytes), bytes.length);
-    if (!directory.ids.equals(job.ids)) throw fail('its directory names other blocks than were read');
-    for (const frame of directory.frames) {
-      const ids = frameIds(directory.ids, frame, 0);
-      const opened = openFrame(context, frame.ordinal, frame, bytes.subarray(frame.start, frame.end));
-      const wrong = firstWrongBlock(job.idKey, ids, opened.raw, context.blockBytes);
-      if (wrong !== undefined || !opened.ids.equals(ids)) {
-        throw fail(`frame ${frame.ordinal} does not decode to its source`);
-      }
-      frames++;
-      yield;
-    }
-  } catch (error) {
-    throw error instanceof AppError && !error.retryable ? fail('it does not decode') : error;
+    opened = openFrame(context, ordinal, shape, job.stored, decoded.subarray(0, shape.rawBytes));
+  } catch {
+    throw fail();
   }
-  return { frames };
+  const wrong = firstWrongBlock(job.idKey, ids, opened.raw, context.blockBytes);
+  if (wrong !== undefined || !opened.ids.equals(ids)) throw fail();
+  return { blocks: ids.length / idBytes };
+}
+
+/** The source is intact: the damage came about in this machine's memory, and another try makes another pack. */
+export function notWritten(context: PackContext, why: string): AppError {
+  const unit = unitNameOf(context);
+  return new AppError('pack.corrupt', `pack ${unit} was not written: ${why}`, { retryable: true, context: { unit } });
 }
 
 function* openFrames(job: OpenFramesJob): Generator<void, OpenFramesResult> {
@@ -146,7 +142,10 @@ function* openFrames(job: OpenFramesJob): Generator<void, OpenFramesResult> {
   let rawBytes = 0;
   for (const frame of frames) {
     const ids = frameIds(job.ids, frame, firstSlot);
-    const opened = openFrame(context, frame.ordinal, frame, job.bytes.subarray(frame.start - start, frame.end - start));
+    const stored = job.bytes.subarray(frame.start - start, frame.end - start);
+    const into = job.into.subarray(rawBytes, rawBytes + frame.rawBytes);
+    assert(into.length === frame.rawBytes, 'room for the plaintext of every frame');
+    const opened = openFrame(context, frame.ordinal, frame, stored, into);
     if (!opened.ids.equals(ids)) {
       throw frameError(
         context,
@@ -165,8 +164,7 @@ function* openFrames(job: OpenFramesJob): Generator<void, OpenFramesResult> {
         },
       );
     }
-    assert(rawBytes + opened.raw.length <= job.into.length, 'room for the plaintext of every frame');
-    rawBytes += opened.raw.copy(job.into, rawBytes);
+    rawBytes += frame.rawBytes;
     yield;
   }
   return { rawBytes };

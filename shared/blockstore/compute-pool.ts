@@ -19,14 +19,14 @@ import {
   runJob,
   type SealFrameJob,
   type SealFrameResult,
-  type VerifyPackJob,
-  type VerifyPackResult,
+  type VerifyFrameJob,
+  type VerifyFrameResult,
 } from './compute-jobs';
 
 export interface ComputePool {
   run(job: HashJob): Promise<HashResult>;
   run(job: SealFrameJob): Promise<SealFrameResult>;
-  run(job: VerifyPackJob): Promise<VerifyPackResult>;
+  run(job: VerifyFrameJob): Promise<VerifyFrameResult>;
   run(job: OpenFramesJob): Promise<OpenFramesResult>;
   /** Ends the threads. Jobs under way are rejected. */
   close(): Promise<void>;

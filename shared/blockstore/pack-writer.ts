@@ -1,20 +1,21 @@
 /**
  * Fills packs with the new blocks of one window, in disk order, and stores them: frames are sealed by the compute pool while
- * the next blocks arrive, a full pack is decoded again and compared with its source, then put with If-None-Match.
+ * the next blocks arrive, decoded again from where they lie in their pack and compared with their source; a full pack is put
+ * with If-None-Match once all of it has been.
  *
- * Bounded by `packWriterBytes`: some frames under way, one pack filling, one being verified and stored. `add` waits for room.
+ * Bounded by `packWriterBytes`: some frames under way, one pack filling, one being stored. `add` waits for room.
  */
 import { availableParallelism } from 'node:os';
 import { assert } from '../base/assert';
 import { idBytes } from '../format/block-id';
 import { tagBytes } from '../format/frame';
 import type { SegmentUnit } from '../format/index-segment';
-import { packSlotsMax, sealPackTail } from '../format/pack';
+import { openPackTail, type PackDirectory, packSlotsMax, sealPackTail } from '../format/pack';
 import { createPackContext, type PackContext, packHeaderBytes, unitIdBytes } from '../format/pack-header';
 import { unitKey } from '../format/store-keys';
 import { AppError } from '../model/errors';
 import { KIB, limits } from '../model/limits';
-import type { SealFrameResult } from './compute-jobs';
+import { notWritten, type SealFrameResult, type VerifyFrameJob } from './compute-jobs';
 import type { ComputePool } from './compute-pool';
 import type { DedupIndex, Location } from './dedup-index';
 import { type Repository, signalOption } from './repository';
@@ -32,8 +33,10 @@ export interface PackWriterOptions {
   readonly packBytes?: number;
 }
 
-/** Frames under way: enough for every thread, and no more than lets two windows share the memory on any machine. */
+/** Frames being sealed: enough for every thread, and no more than lets two windows share the memory on any machine. */
 const FRAMES_AT_ONCE = Math.min(6, 2 * availableParallelism() + 1);
+/** Jobs of all kinds under way; those that decode a frame again take no memory of their own. */
+const JOBS_AT_ONCE = 2 * FRAMES_AT_ONCE;
 const RAW_FRAME_BYTES = limits.frameBlocks * limits.blockBytes;
 /** A frame buffer has room for the ids and the tag that come with it when it is stored raw. */
 const FRAME_BYTES = RAW_FRAME_BYTES + 16 * KIB;
@@ -59,6 +62,8 @@ interface OpenPack {
   underWayBytes: number;
   /** The last frame is in its place. */
   appended: Promise<void>;
+  /** Frames that have been decoded again and found right. */
+  verified: number;
 }
 
 export interface StoredUnit extends SegmentUnit {
@@ -72,6 +77,7 @@ export class PackWriter {
   private frameFill = 0;
   private frameIds: Buffer[] = [];
   private readonly underWay = new Set<Promise<void>>();
+  private sealing = 0;
   private upload: Promise<void> = Promise.resolve();
   private failure: { readonly error: unknown } | undefined;
 
@@ -121,7 +127,7 @@ export class PackWriter {
     frame?.release();
     if (pack) this.options.index.units.died(pack.unit);
     await this.upload;
-    await Promise.allSettled(this.underWay);
+    await this.settled();
     pack?.memory.release();
   }
 
@@ -143,6 +149,7 @@ export class PackWriter {
       fill: packHeaderBytes,
       underWayBytes: 0,
       appended: Promise.resolve(),
+      verified: 0,
     };
   }
 
@@ -165,38 +172,57 @@ export class PackWriter {
     pack.underWayBytes += rawBytes;
     const { pool, level } = this.options;
     const { context } = pack;
-    const sealed = pool.run({
-      kind: 'seal-frame',
-      context,
-      ordinal: pack.ordinals++,
-      ids,
-      bytes: frame.bytes,
-      rawBytes,
-      level,
-    });
+    const ordinal = pack.ordinals++;
+    const sealed = pool.run({ kind: 'seal-frame', context, ordinal, ids, bytes: frame.bytes, rawBytes, level });
     const before = pack.appended;
     const appended = Promise.allSettled([sealed, before])
       .then(([result]) => {
         if (result.status === 'rejected') throw result.reason;
-        this.append(pack, frame, result.value);
+        const stored = this.append(pack, frame, result.value);
+        this.track(this.verify(pack, { ordinal, shape: result.value.shape, ids, stored }));
       })
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
         frame.release();
         pack.underWayBytes -= rawBytes;
-        this.underWay.delete(appended);
+        this.sealing--;
       });
     pack.appended = appended;
-    this.underWay.add(appended);
-    while (this.underWay.size >= FRAMES_AT_ONCE) await Promise.race(this.underWay);
+    this.sealing++;
+    this.track(appended);
+    while (this.sealing >= FRAMES_AT_ONCE || this.underWay.size >= JOBS_AT_ONCE) await Promise.race(this.underWay);
     this.throwIfFailed();
   }
 
-  private append(pack: OpenPack, frame: Lent, result: SealFrameResult): void {
+  /** Keeps it among the jobs under way until it has ended; a failure is the writer's. */
+  private track(job: Promise<void>): void {
+    const tracked = job.catch((error: unknown) => this.fail(error)).finally(() => this.underWay.delete(tracked));
+    this.underWay.add(tracked);
+  }
+
+  /** All jobs have ended, and what they started too. */
+  private async settled(): Promise<void> {
+    while (this.underWay.size > 0) await Promise.allSettled(this.underWay);
+  }
+
+  private async verify(
+    pack: OpenPack,
+    frame: Pick<VerifyFrameJob, 'ordinal' | 'shape' | 'ids' | 'stored'>,
+  ): Promise<void> {
+    const { pool, repository } = this.options;
+    const { context } = pack;
+    await pool.run({ kind: 'verify-frame', context, idKey: repository.keys.id, ...frame });
+    pack.verified++;
+  }
+
+  /** Where the frame now lies. */
+  private append(pack: OpenPack, frame: Lent, result: SealFrameResult): Buffer {
     const { storedBytes } = result;
+    const start = pack.fill;
     assert(storedBytes >= tagBytes && pack.fill + storedBytes + TAIL_BYTES_MAX <= pack.memory.bytes.length, 'room');
     pack.fill += frame.bytes.copy(pack.memory.bytes, pack.fill, 0, storedBytes);
     pack.frames.push(result);
+    return pack.memory.bytes.subarray(start, pack.fill);
   }
 
   private async closePack(): Promise<void> {
@@ -207,16 +233,18 @@ export class PackWriter {
     this.throwIfFailed();
     this.pack = undefined;
     this.upload = this.store(pack)
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         this.options.index.units.died(pack.unit);
         this.fail(error);
+        await this.settled(); // what is still being looked at lies in the pack's memory
       })
       .finally(() => pack.memory.release());
   }
 
   private async store(pack: OpenPack): Promise<void> {
-    const { repository, pool, index, signal } = this.options;
+    const { repository, index, signal } = this.options;
     await pack.appended;
+    while (pack.verified < pack.ordinals && !this.failure) await Promise.race(this.underWay);
     this.throwIfFailed();
     const ids = Buffer.concat(pack.ids);
     assert(ids.length === pack.slots * idBytes && pack.frames.length === pack.ordinals, 'an id for every slot');
@@ -226,7 +254,7 @@ export class PackWriter {
     const bytes = pack.memory.bytes.subarray(0, sizeBytes);
     const tailBytes = tail.length;
     signal.throwIfAborted();
-    await pool.run({ kind: 'verify-pack', context, idKey: repository.keys.id, ids, bytes, tailBytes });
+    requireDirectory(context, bytes, tailBytes, ids);
     const key = unitKey(repository.tenant, pack.unitId);
     const { outcome } = await repository.stores.data.putOnce(key, bytes, signalOption(signal));
     const unit = pack.unitId.toString('hex');
@@ -247,4 +275,17 @@ export class PackWriter {
   private throwIfFailed(): void {
     if (this.failure) throw this.failure.error;
   }
+}
+
+/** What stands around the frames reads as it was meant; the frames themselves have been decoded. */
+function requireDirectory(context: PackContext, bytes: Buffer, tailBytes: number, ids: Buffer): void {
+  const isHeader = bytes.subarray(0, packHeaderBytes).equals(context.header);
+  if (!isHeader) throw notWritten(context, 'its header changed after it was made');
+  let directory: PackDirectory;
+  try {
+    directory = openPackTail(context, bytes.subarray(bytes.length - tailBytes), bytes.length);
+  } catch {
+    throw notWritten(context, 'its directory does not decode');
+  }
+  if (!directory.ids.equals(ids)) throw notWritten(context, 'its directory names other blocks than were read');
 }

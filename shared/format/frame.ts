@@ -9,9 +9,12 @@
  * a disk may be short, so only the last block of a frame can be.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { assert } from '../base/assert';
+import { zstdBound } from '../base/zstd-context';
 import { AppError } from '../model/errors';
+import { KIB, MIB } from '../model/limits';
 import { idBytes } from './block-id';
-import { type Codec, compress, decompress } from './compression';
+import { type Codec, compress, decompressInto } from './compression';
 import { type PackContext, unitNameOf } from './pack-header';
 
 export const tagBytes = 16;
@@ -23,43 +26,74 @@ export interface FrameShape {
   readonly rawBytes: number;
 }
 
+/** What is between the steps: a thread works on one frame at a time. Larger ones, which we never write, get their own. */
+const SCRATCH_BYTES = 2 * MIB;
+const scratchMemory = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+const scratch = (bytes: number): Buffer =>
+  bytes <= SCRATCH_BYTES ? scratchMemory.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
+
+/** `stored` lies at the start of `into`, which may be where `raw` lies; it needs room for ids and tag besides. */
 export function sealFrame(
   context: PackContext,
   ordinal: number,
   ids: Buffer,
   raw: Buffer,
   level: number,
+  into: Buffer = Buffer.allocUnsafeSlow(ids.length + raw.length + tagBytes),
 ): { readonly stored: Buffer; readonly shape: FrameShape } {
-  const packed = compress(raw, level);
+  const between = scratch(zstdBound(raw.length));
+  const packed = compress(raw, level, between);
+  if (packed.bytes === raw) raw.copy(between);
+  const bytes = packed.bytes === raw ? between.subarray(0, raw.length) : packed.bytes;
   const shape: FrameShape = { count: ids.length / idBytes, codec: packed.codec, rawBytes: raw.length };
+  const storedBytes = ids.length + bytes.length + tagBytes;
+  assert(storedBytes <= into.length, 'a sealed frame fits where it belongs');
   const cipher = createCipheriv('aes-256-gcm', context.dataKey, frameNonce(ordinal));
   cipher.setAAD(frameData(context, ordinal, shape));
-  const stored = Buffer.concat([cipher.update(ids), cipher.update(packed.bytes), cipher.final(), cipher.getAuthTag()]);
-  return { stored, shape };
+  cipher.update(ids).copy(into);
+  inPieces(bytes, into.subarray(ids.length), (piece) => cipher.update(piece));
+  cipher.final();
+  cipher.getAuthTag().copy(into, storedBytes - tagBytes);
+  return { stored: into.subarray(0, storedBytes), shape };
 }
 
-/** Ids and blocks of a frame, authenticated; the caller still compares each block with its id. `pack.corrupt` otherwise. */
+/**
+ * Ids and blocks of a frame, authenticated; the caller still compares each block with its id. `raw` is `into` when that is
+ * given, of `rawBytes`. `pack.corrupt` otherwise, and then `into` is not to be used.
+ */
 export function openFrame(
   context: PackContext,
   ordinal: number,
   shape: FrameShape,
   stored: Buffer,
+  into: Buffer = Buffer.allocUnsafeSlow(shape.rawBytes),
 ): { readonly ids: Buffer; readonly raw: Buffer } {
   const what = `frame ${ordinal} of pack ${unitNameOf(context)}`;
   const idsLength = shape.count * idBytes;
   if (stored.length < idsLength + tagBytes) throw frameError(context, ordinal, `${what} is cut off`);
+  const sealed = stored.subarray(0, stored.length - tagBytes);
   const decipher = createDecipheriv('aes-256-gcm', context.dataKey, frameNonce(ordinal), { authTagLength: tagBytes });
   decipher.setAAD(frameData(context, ordinal, shape));
-  decipher.setAuthTag(stored.subarray(stored.length - tagBytes));
-  let plaintext: Buffer;
+  decipher.setAuthTag(stored.subarray(sealed.length));
+  const plaintext = scratch(sealed.length);
   try {
-    plaintext = decipher.update(stored.subarray(0, stored.length - tagBytes));
+    inPieces(sealed, plaintext, (piece) => decipher.update(piece));
     decipher.final();
   } catch {
     throw frameError(context, ordinal, `${what} does not authenticate`);
   }
   const packed = { codec: shape.codec, bytes: plaintext.subarray(idsLength) };
-  return { ids: plaintext.subarray(0, idsLength), raw: decompress(packed, shape.rawBytes, what, 'pack.corrupt') };
+  decompressInto(packed, into, what, 'pack.corrupt');
+  return { ids: Buffer.from(plaintext.subarray(0, idsLength)), raw: into };
+}
+
+/** A cipher gives a fresh buffer each time: small ones, which the allocator has at hand, cost half of what one large does. */
+const PIECE_BYTES = 96 * KIB;
+
+function inPieces(from: Buffer, into: Buffer, update: (piece: Buffer) => Buffer): void {
+  for (let at = 0; at < from.length; at += PIECE_BYTES) {
+    update(from.subarray(at, at + PIECE_BYTES)).copy(into, at);
+  }
 }
 
 export function frameError(context: PackContext, ordinal: number, message: string): AppError {

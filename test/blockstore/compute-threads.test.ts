@@ -37,15 +37,18 @@ const { threadId } = require('node:worker_threads');
   const whole = Buffer.concat([context.header, ...stored, tail]);
   const pack = shared(whole.length);
   whole.copy(pack);
-  const verify = { kind: 'verify-pack', context, idKey: keys.id, ids: allIds, bytes: pack, tailBytes: tail.length };
-  const { frames: verified } = await pool.run(verify);
   const directory = openPackTail(context, tail, whole.length);
+  const verify = (frame) => pool.run({
+    kind: 'verify-frame', context, idKey: keys.id, ordinal: frame.ordinal, shape: frame,
+    ids: ids[frame.ordinal], stored: pack.subarray(frame.start, frame.end),
+  });
+  const verified = (await Promise.all(directory.frames.map(verify))).reduce((sum, { blocks }) => sum + blocks, 0);
   const into = shared(12 * 1048576);
   const bytes = Buffer.from(whole.subarray(96, whole.length - tail.length));
   await pool.run({ kind: 'open-frames', context, idKey: keys.id, frames: directory.frames, ids: allIds, bytes, into });
   const restored = [...new Set(into)].join();
   pack[200] ^= 1;
-  const error = await pool.run(verify).catch((reason) => reason);
+  const error = await verify(directory.frames[0]).catch((reason) => reason);
   const { name, code, retryable } = error;
   console.log(JSON.stringify({ name, code, retryable, verified, restored, thread: threadId }));
 })();
@@ -56,7 +59,7 @@ test('two threads hash, seal, verify and open in shared memory, and let the proc
     name: 'AppError',
     code: 'pack.corrupt',
     retryable: true,
-    verified: 12,
+    verified: 192,
     restored: '1,2,3,4,5,6,7,8,9,10,11,12',
     thread: 0,
   });
