@@ -18,6 +18,7 @@ import { keyRecoverCommand } from './commands/key-recover';
 import { keyRewrapCommand } from './commands/key-rewrap';
 import { keyRotatePackKeyCommand } from './commands/key-rotate-pack-key';
 import { keyStatusCommand } from './commands/key-status';
+import { locksExtendCommand } from './commands/locks-extend';
 import { loginCommand } from './commands/login';
 import { pointsExpireCommand } from './commands/points-expire';
 import { pointsHoldCommand } from './commands/points-hold';
@@ -60,6 +61,7 @@ export const commands: readonly Command[] = [
   pointsHoldCommand,
   pointsReleaseCommand,
   gcCommand,
+  locksExtendCommand,
   restoreImageCommand,
   restoreDiskCommand,
   serveCommand,

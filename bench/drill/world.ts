@@ -99,6 +99,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     },
     images: createImageFiles(settings.BLOCKFERRY_IMAGE_DIRECTORY),
     openRepository: foundation.openRepository,
+    locks: foundation.locks,
     clock,
     randomHex,
     logger: silentLogger,

@@ -45,6 +45,7 @@ async function main(): Promise<void> {
         BLOCKFERRY_POLL_MS: String(POLL_MS),
         BLOCKFERRY_SCHEDULE: '0 0 0 1 1 *',
         BLOCKFERRY_JANITOR_SCHEDULE: '0 0 0 1 1 *',
+        BLOCKFERRY_KEEPER_SCHEDULE: '0 0 0 1 1 *',
       },
     });
     const { url = '', functionKey = '', masterKey = '' } = stack.api ?? {};

@@ -42,6 +42,9 @@ param dataBucket string
 @description('Bucket for sessions and the state of the collector.')
 param controlBucket string
 
+@description('Default retention of the data bucket in days, as LockDays of the AWS template. 0: the bucket has no locks.')
+param lockDays int = 30
+
 @description('functions: each region has a function app as its data proxy. scale-set: virtual machines, raised from zero and lowered to zero.')
 @allowed(['functions', 'scale-set'])
 param fleet string = 'functions'
@@ -164,6 +167,9 @@ var productSettings = {
   BLOCKFERRY_WRITER_ROLE_ARN: awsRoleArns.writer
   BLOCKFERRY_READER_ROLE_ARN: awsRoleArns.reader
   BLOCKFERRY_COLLECTOR_ROLE_ARN: awsRoleArns.collector
+  BLOCKFERRY_KEEPER_ROLE_ARN: awsRoleArns.keeper
+  BLOCKFERRY_CATALOGUE_ROLE_ARN: awsRoleArns.catalogue
+  BLOCKFERRY_LOCK_DAYS: lockDays == 0 ? '' : string(lockDays)
   BLOCKFERRY_DATA_BUCKET: dataBucket
   BLOCKFERRY_CONTROL_BUCKET: controlBucket
   BLOCKFERRY_KEY_VAULT_KEY: vault.outputs.keyUri
@@ -191,10 +197,13 @@ module control 'modules/function-app.bicep' = {
     settings: union(productSettings, {
       BLOCKFERRY_SERVES: 'control'
       BLOCKFERRY_IDENTITY_CLIENT_ID: identities.outputs.control.clientId
+      BLOCKFERRY_COLLECTOR_CLIENT_ID: identities.outputs.collector.clientId
+      BLOCKFERRY_KEEPER_CLIENT_ID: identities.outputs.keeper.clientId
       BLOCKFERRY_SCALE_SETS: fleet == 'scale-set' ? join(map(range(0, length(regions)), i => '${regions[i]}=${resourceId(subscription().subscriptionId, group.name, 'Microsoft.Compute/virtualMachineScaleSets', 'vmss-${environmentName}-${regions[i]}')}'), ';') : ''
       BLOCKFERRY_TASK_HUB: 'blockferry'
       BLOCKFERRY_SCHEDULE: '0 * * * * *'
       BLOCKFERRY_JANITOR_SCHEDULE: '30 */5 * * * *'
+      BLOCKFERRY_KEEPER_SCHEDULE: '0 17 * * * *'
     })
     durableTaskSchedulerEndpoint: durableTaskSchedulerEndpoint
   }
@@ -223,6 +232,7 @@ module dataProxies 'modules/function-app.bicep' = [for region in regions: if (fl
       BLOCKFERRY_TASK_HUB: 'blockferry'
       BLOCKFERRY_SCHEDULE: '0 * * * * *'
       BLOCKFERRY_JANITOR_SCHEDULE: '30 */5 * * * *'
+      BLOCKFERRY_KEEPER_SCHEDULE: '0 17 * * * *'
     })
     durableTaskSchedulerEndpoint: ''
   }

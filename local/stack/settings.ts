@@ -13,6 +13,9 @@ export const sampleTenant = {
   snapshotGroup: 'blockferry-snapshots',
   clientId: '3c9e1b7a-5f24-4d86-b0c1-7e8a9d2f4b61',
   objectId: 'a2b4c6d8-1e3f-4a5b-8c7d-9e0f1a2b3c4d',
+  // Identities of their own, as in infra/azure: AWS trusts each with one role.
+  collector: { clientId: '5b7d9f13-2c4e-4a68-9e0b-6d8f1a3c5e72', objectId: 'b3c5d7e9-2f4a-4b6c-9d8e-0f1a2b3c4d5e' },
+  keeper: { clientId: '6c8e0a24-3d5f-4b79-8f1c-7e9a2b4d6f83', objectId: 'c4d6e8fa-3a5b-4c7d-8e9f-1a2b3c4d5e6f' },
   audience: 'api://blockferry',
   apiAudience: 'api://blockferry-api',
   accountId: '111122223333',
@@ -62,6 +65,8 @@ export function productSettings(layout: StateLayout, ports: Ports, cloud: CloudA
     IDENTITY_ENDPOINT: cloud.identity,
     IDENTITY_HEADER: cloud.identityHeader,
     BLOCKFERRY_IDENTITY_CLIENT_ID: sampleTenant.clientId,
+    BLOCKFERRY_COLLECTOR_CLIENT_ID: sampleTenant.collector.clientId,
+    BLOCKFERRY_KEEPER_CLIENT_ID: sampleTenant.keeper.clientId,
     BLOCKFERRY_AUTH: 'function-key',
     BLOCKFERRY_AUTH_AUTHORITY: new URL(cloud.identity).origin,
     BLOCKFERRY_AUTH_TENANT: sampleTenant.tenantId,
@@ -72,6 +77,8 @@ export function productSettings(layout: StateLayout, ports: Ports, cloud: CloudA
     BLOCKFERRY_WRITER_ROLE_ARN: roleArn(sampleTenant.accountId, 'writer'),
     BLOCKFERRY_READER_ROLE_ARN: roleArn(sampleTenant.accountId, 'reader'),
     BLOCKFERRY_COLLECTOR_ROLE_ARN: roleArn(sampleTenant.accountId, 'collector'),
+    BLOCKFERRY_KEEPER_ROLE_ARN: roleArn(sampleTenant.accountId, 'keeper'),
+    BLOCKFERRY_CATALOGUE_ROLE_ARN: roleArn(sampleTenant.accountId, 'catalogue'),
     BLOCKFERRY_DATA_BUCKET: sampleTenant.dataBucket,
     BLOCKFERRY_CONTROL_BUCKET: sampleTenant.controlBucket,
     BLOCKFERRY_KEY_FILE: layout.keyFile,
@@ -87,6 +94,7 @@ export function productSettings(layout: StateLayout, ports: Ports, cloud: CloudA
     BLOCKFERRY_TASK_HUB: 'blockferry',
     BLOCKFERRY_SCHEDULE: '0 * * * * *',
     BLOCKFERRY_JANITOR_SCHEDULE: '30 */5 * * * *',
+    BLOCKFERRY_KEEPER_SCHEDULE: '0 17 * * * *',
   };
 }
 

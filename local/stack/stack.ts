@@ -213,10 +213,19 @@ function seedOf(options: StackOptions, build: BuildLayout, layout: StateLayout) 
     resourceGroups: [snapshotGroup, 'restored'].map((name) => ({ subscription, name, location: regions[0] })),
     vms: options.vms ?? [],
     scaleSets: scaleSetSeeds(options.fleet ?? 'process', programOf(options, build), layout),
-    identities: [{ clientId: sampleTenant.clientId, objectId: sampleTenant.objectId, default: true }],
+    identities: [
+      { clientId: sampleTenant.clientId, objectId: sampleTenant.objectId, default: true },
+      sampleTenant.collector,
+      sampleTenant.keeper,
+    ],
     clients: sampleCallers,
     keyVault: { keys: keySeeds(options.keys ?? 'key-file') },
-    aws: awsSeed({ ...sampleTenant, region: sampleTenant.awsRegion, subject: sampleTenant.objectId }),
+    aws: awsSeed({
+      ...sampleTenant,
+      region: sampleTenant.awsRegion,
+      subject: sampleTenant.objectId,
+      subjects: { collector: sampleTenant.collector.objectId, keeper: sampleTenant.keeper.objectId },
+    }),
   };
 }
 

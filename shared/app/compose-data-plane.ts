@@ -7,7 +7,7 @@ import type { StorageConnection } from '../azure/storage-call';
 import { createTransferEvents } from '../azure/transfer-queue';
 import { type Clock, systemClock } from '../base/clock';
 import type { Logger } from '../base/logger';
-import type { StoreRole } from '../blockstore/object-store';
+import type { LockExtender, StoreRole } from '../blockstore/object-store';
 import { openRepository, type Repository } from '../blockstore/repository';
 import type { TransferEvents } from '../dataproxy/ports';
 import { createTransferHandler, type TransferHandler } from '../dataproxy/transfer-handler';
@@ -29,6 +29,7 @@ export interface Foundation {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly openRepository: (request: RepositoryRequest) => Promise<Repository>;
+  readonly locks: (request: { readonly tenant: string; readonly sessionId: string }) => LockExtender;
 }
 
 /** Each needs some 150 MiB, and two keep two cores busy while the other waits for the network. */
@@ -55,6 +56,7 @@ export function composeFoundation(settings: Settings, logger: Logger): Foundatio
     tables: storageConnection(settings, settings.BLOCKFERRY_TABLE_ENDPOINT, credential),
     clock: systemClock,
     logger,
+    locks: stores.locks,
     openRepository: (request) => {
       // A message names a tenant; only the one this app is configured for exists.
       if (request.tenant !== settings.BLOCKFERRY_TENANT) {
@@ -83,15 +85,33 @@ export function composeFoundation(settings: Settings, logger: Logger): Foundatio
   };
 }
 
+/** Each token of the identity that AWS trusts with the role, so that a stolen token does one thing. */
+function tokensByRole(
+  settings: Settings,
+  credential: Foundation['credential'],
+): StoreAccessOptions['webIdentityToken'] {
+  const audience = settings.BLOCKFERRY_AWS_AUDIENCE;
+  const of = (clientId: string | undefined) =>
+    createTokenProvider(clientId === undefined ? credential : createAzureCredential({ clientId }), audience);
+  const own = of(undefined);
+  const others: Partial<Record<StoreRole, () => Promise<string>>> = {
+    collector: of(settings.BLOCKFERRY_COLLECTOR_CLIENT_ID),
+    keeper: of(settings.BLOCKFERRY_KEEPER_CLIENT_ID),
+  };
+  return (role) => (others[role] ?? own)();
+}
+
 /** Where the buckets are and who may ask for them. */
 export const storeAccessOptions = (settings: Settings, credential: Foundation['credential']): StoreAccessOptions => ({
   region: settings.AWS_REGION,
   endpoint: settings.AWS_ENDPOINT_URL,
-  webIdentityToken: createTokenProvider(credential, settings.BLOCKFERRY_AWS_AUDIENCE),
+  webIdentityToken: tokensByRole(settings, credential),
   roles: {
     writer: settings.BLOCKFERRY_WRITER_ROLE_ARN,
     reader: settings.BLOCKFERRY_READER_ROLE_ARN,
     collector: settings.BLOCKFERRY_COLLECTOR_ROLE_ARN,
+    keeper: settings.BLOCKFERRY_KEEPER_ROLE_ARN,
+    catalogue: settings.BLOCKFERRY_CATALOGUE_ROLE_ARN,
   },
   dataBucket: settings.BLOCKFERRY_DATA_BUCKET,
   controlBucket: settings.BLOCKFERRY_CONTROL_BUCKET,

@@ -20,6 +20,7 @@ import type { WorkflowDependencies } from '../workflows/dependencies';
 import type { OrchestrationClient } from '../workflows/durable';
 import { createJanitor } from '../workflows/janitor/reconcile';
 import { createJobStarter } from '../workflows/jobs';
+import { createKeeperActivities } from '../workflows/keeper/activities';
 import type { DataProxyFleet } from '../workflows/ports';
 import { createRestoreActivities } from '../workflows/restore/activities';
 import { createTransferActivities } from '../workflows/transfer/activities';
@@ -31,6 +32,8 @@ import { createProcessFleet } from './process-fleet';
 export interface App {
   readonly catalog: Catalog;
   readonly fleet: DataProxyFleet;
+  /** Whether the data bucket has locks that must not run out. */
+  readonly keepsLocks: boolean;
   /** By contract name. Each takes the JSON input of its contract. */
   readonly activities: Readonly<Record<string, (input: never) => Promise<unknown>>>;
   readonly apiFor: (orchestrations: OrchestrationClient) => ApiDependencies;
@@ -68,6 +71,7 @@ async function assemble(settings: Settings): Promise<App> {
     transfers: createTransferQueue({ connection: foundation.queues }),
     images: createImageFiles(settings.BLOCKFERRY_IMAGE_DIRECTORY),
     openRepository: foundation.openRepository,
+    locks: foundation.locks,
     clock,
     logger,
     randomHex,
@@ -77,6 +81,7 @@ async function assemble(settings: Settings): Promise<App> {
       windowBytes: settings.BLOCKFERRY_WINDOW_BYTES,
       pollMs: settings.BLOCKFERRY_POLL_MS,
       stallMs: settings.BLOCKFERRY_STALL_MS,
+      lockDays: settings.BLOCKFERRY_LOCK_DAYS,
     },
   };
   const identify = identifyBy(settings);
@@ -85,12 +90,14 @@ async function assemble(settings: Settings): Promise<App> {
   return {
     catalog,
     fleet: createFleet(settings, foundation, logger),
+    keepsLocks: settings.BLOCKFERRY_LOCK_DAYS !== undefined,
     activities: {
       ...createJobActivities(deps),
       ...createSnapshotActivities(deps),
       ...createPointActivities(deps),
       ...createTransferActivities(deps),
       ...createRestoreActivities(deps),
+      ...createKeeperActivities(deps),
     },
     apiFor: (orchestrations) => ({
       catalog,

@@ -53,6 +53,9 @@ export const settingsSchema = z.object({
   BLOCKFERRY_ARM_ENDPOINT: z.url().default('https://management.azure.com'),
   BLOCKFERRY_ARM_AUDIENCE: z.string().min(1).default('https://management.azure.com'),
   BLOCKFERRY_IDENTITY_CLIENT_ID: z.uuid().optional(),
+  /** The identities that AWS trusts with the roles of the collector and of the lock keeper; the app's own when absent. */
+  BLOCKFERRY_COLLECTOR_CLIENT_ID: z.uuid().optional(),
+  BLOCKFERRY_KEEPER_CLIENT_ID: z.uuid().optional(),
   BLOCKFERRY_AWS_AUDIENCE: z.string().min(1),
   AWS_REGION: z.string().min(1),
   AWS_ENDPOINT_URL: z.url().optional(),
@@ -60,6 +63,16 @@ export const settingsSchema = z.object({
   BLOCKFERRY_READER_ROLE_ARN: roleArn,
   /** May delete what no restore point needs, and read no pack. Without it nothing is collected. */
   BLOCKFERRY_COLLECTOR_ROLE_ARN: roleArn.optional(),
+  /** May lengthen the locks of objects, and nothing else. */
+  BLOCKFERRY_KEEPER_ROLE_ARN: roleArn.optional(),
+  /** Reads restore points and how the buckets are set up. */
+  BLOCKFERRY_CATALOGUE_ROLE_ARN: roleArn.optional(),
+  /** Default retention of the data bucket, in days; what restore points need is locked anew in each half. Absent: no locks. */
+  BLOCKFERRY_LOCK_DAYS: z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/, 'days, 1 to 999')
+    .transform(Number)
+    .optional(),
   BLOCKFERRY_DATA_BUCKET: bucket,
   BLOCKFERRY_CONTROL_BUCKET: bucket,
   /** Wraps the tenant's root key: a file with a 32-byte key, a key in Azure Key Vault, or both while one replaces the other. */
@@ -173,6 +186,9 @@ function combinations(settings: Settings): string[] {
   if (settings.BLOCKFERRY_FLEET === 'process' && settings.BLOCKFERRY_STATE_DIRECTORY === undefined) {
     problems.push('BLOCKFERRY_STATE_DIRECTORY: needed by the fleet "process"');
   }
+  if (settings.BLOCKFERRY_LOCK_DAYS !== undefined && settings.BLOCKFERRY_KEEPER_ROLE_ARN === undefined) {
+    problems.push('BLOCKFERRY_KEEPER_ROLE_ARN: needed with BLOCKFERRY_LOCK_DAYS, or the locks run out');
+  }
   problems.push(
     ...cloudProblems({
       azure: {
@@ -189,6 +205,8 @@ function combinations(settings: Settings): string[] {
         BLOCKFERRY_WRITER_ROLE_ARN: settings.BLOCKFERRY_WRITER_ROLE_ARN,
         BLOCKFERRY_READER_ROLE_ARN: settings.BLOCKFERRY_READER_ROLE_ARN,
         BLOCKFERRY_COLLECTOR_ROLE_ARN: settings.BLOCKFERRY_COLLECTOR_ROLE_ARN,
+        BLOCKFERRY_KEEPER_ROLE_ARN: settings.BLOCKFERRY_KEEPER_ROLE_ARN,
+        BLOCKFERRY_CATALOGUE_ROLE_ARN: settings.BLOCKFERRY_CATALOGUE_ROLE_ARN,
       },
       awsRegion: settings.AWS_REGION,
     }),

@@ -93,14 +93,19 @@ export function createKeyCommands(settings: Settings, logger: Logger) {
       if (confirm !== tenant) {
         throw new AppError('request.invalid', `this ends tenant ${tenant} for ever: give --confirm ${tenant}`);
       }
-      const { roles: _, ...where } = storeAccessOptions(settings, credential);
+      const { roles: _, webIdentityToken, ...where } = storeAccessOptions(settings, credential);
       const keyId = settings.BLOCKFERRY_KEY_VAULT_KEY;
       return eraseTenantKeys({
         stores: stores('reader'),
         tenant,
         logger,
         wrappers: configured,
-        objects: createObjectEraser({ ...where, roleArn: eraserRoleArn, tenant }),
+        objects: createObjectEraser({
+          ...where,
+          webIdentityToken: () => webIdentityToken('writer'),
+          roleArn: eraserRoleArn,
+          tenant,
+        }),
         vaultKeys: keyId === undefined ? [] : [createDestroyableKey({ keyId, credential })],
         purge,
       });

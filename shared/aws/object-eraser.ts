@@ -13,7 +13,8 @@ import { sessionNameOf } from './session-policy';
 import type { StoreAccessOptions } from './store-access';
 import { assumeRole } from './web-identity';
 
-export interface ObjectEraserOptions extends Omit<StoreAccessOptions, 'roles'> {
+export interface ObjectEraserOptions extends Omit<StoreAccessOptions, 'roles' | 'webIdentityToken'> {
+  readonly webIdentityToken: () => Promise<string>;
   readonly roleArn: string;
   readonly tenant: string;
 }

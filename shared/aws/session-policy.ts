@@ -27,6 +27,16 @@ const READABLE_BY_WRITER = ['k', 'x', 'm', 'p'];
 /** What the collector deletes when no restore point needs it. */
 const COLLECTED = ['u', 'x', 'm'];
 
+/** Objects that nobody may delete while a restore point needs them; index segments can be made anew. */
+const LOCKED = ['k', 'u', 'm', 'p'];
+/** How the buckets are set up, for who checks it. */
+const SETTINGS_READ = [
+  's3:GetBucketVersioning',
+  's3:GetBucketObjectLockConfiguration',
+  's3:GetBucketPolicy',
+  's3:GetLifecycleConfiguration',
+];
+
 export function sessionPolicy(scope: SessionScope): string {
   for (const part of [scope.tenant, scope.sessionId, scope.dataBucket, scope.controlBucket]) {
     assert(/^[a-zA-Z0-9.-]+$/.test(part), 'parts of a session policy are made of safe characters, no wildcards');
@@ -50,28 +60,43 @@ export function sessionPolicy(scope: SessionScope): string {
         Condition: { StringLike: { 's3:prefix': `t/${scope.tenant}/*` } },
       },
     );
-  const statements =
-    scope.role === 'collector'
-      ? [
-          // Never a pack: whoever deletes cannot read what is in the backups. Never a point record or an envelope.
-          allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), control('*')]),
-          allow('s3:GetObjectRetention', COLLECTED.map(data)),
-          allow('s3:DeleteObjectVersion', COLLECTED.map(data)),
-          allow('s3:PutObject', [data('x'), control('s/*'), control('gc/*')]),
-          listing('s3:ListBucket', 's3:ListBucketVersions'),
-        ]
-      : [
-          ...(scope.role === 'writer'
-            ? [
-                allow('s3:PutObject', [data(WRITABLE), control('k/*')]),
-                allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), control('*')]),
-              ]
-            : [allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`), control('*')])]),
-          listing('s3:ListBucket'),
-          // The collector's state is made once, by whoever comes first to a new tenant; the role admits no replacing of it.
-          allow('s3:PutObject', [control(`s/${scope.sessionId}/*`), control('gc/state')]),
-        ];
-  const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements });
+  const sessions = [`s/${scope.sessionId}/*`, 'gc/state'].map(control);
+  // The collector's state is made once, by whoever comes first to a new tenant; the role admits no replacing of it.
+  const ownSession = allow('s3:PutObject', sessions);
+  const metadata = allow('s3:GetObject', [...READABLE_BY_WRITER.map(data), control('*')]);
+  const statements: Readonly<Record<StoreRole, () => object[]>> = {
+    writer: () => [
+      allow('s3:PutObject', [data(WRITABLE), control('k/*')]),
+      metadata,
+      listing('s3:ListBucket'),
+      ownSession,
+    ],
+    reader: () => [
+      allow('s3:GetObject', [arn(scope.dataBucket, `${tenant}/*`), control('*')]),
+      listing('s3:ListBucket'),
+      ownSession,
+    ],
+    // Never a pack: whoever deletes cannot read what is in the backups. Never a point record or an envelope.
+    collector: () => [
+      metadata,
+      allow('s3:GetObjectRetention', COLLECTED.map(data)),
+      allow('s3:DeleteObjectVersion', COLLECTED.map(data)),
+      allow('s3:PutObject', [data('x'), control('s/*'), control('gc/*')]),
+      listing('s3:ListBucket', 's3:ListBucketVersions'),
+    ],
+    keeper: () => [
+      metadata,
+      allow(['s3:GetObjectRetention', 's3:PutObjectRetention'], LOCKED.map(data)),
+      allow('s3:PutObject', [...sessions, control('gc/keeper')]),
+      listing('s3:ListBucket'),
+    ],
+    catalogue: () => [
+      allow('s3:GetObject', [data('k'), data('p'), control('k/*'), control('s/*')]),
+      allow(SETTINGS_READ, [arn(scope.dataBucket, ''), arn(scope.controlBucket, '')]),
+      listing('s3:ListBucket'),
+    ],
+  };
+  const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements[scope.role]() });
   assert(policy.length <= POLICY_CHARS_MAX, `a session policy of ${policy.length} characters is too long for STS`);
   return policy;
 }

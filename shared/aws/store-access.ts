@@ -6,10 +6,11 @@ import type { STSClient } from '@aws-sdk/client-sts';
 import { type Clock, systemClock } from '../base/clock';
 import { Pace } from '../base/pace';
 import type { RetryRule } from '../base/retry';
-import type { StoreAccess, StorePair, StoreRole, VersionStore } from '../blockstore/object-store';
+import type { LockExtender, StoreAccess, StorePair, StoreRole, VersionStore } from '../blockstore/object-store';
 import { AppError } from '../model/errors';
 import { limits } from '../model/limits';
 import { S3Caller } from './s3-caller';
+import { S3LockExtender } from './s3-lock-extender';
 import { S3ObjectStore } from './s3-object-store';
 import { S3VersionStore } from './s3-version-store';
 import { sessionNameOf, sessionPolicy } from './session-policy';
@@ -19,11 +20,11 @@ export interface StoreAccessOptions {
   readonly region: string;
   /** Another endpoint for S3 and STS than AWS's own; path style is used then. */
   readonly endpoint?: string | undefined;
-  /** A JWT of the federation audience; asked anew at every refresh. */
-  readonly webIdentityToken: () => Promise<string>;
+  /** A JWT of the federation audience, of the identity that is trusted with the role; asked anew at every refresh. */
+  readonly webIdentityToken: (role: StoreRole) => Promise<string>;
   /** Role ARNs. */
-  readonly roles: Readonly<Record<Exclude<StoreRole, 'collector'>, string>> & {
-    readonly collector?: string | undefined;
+  readonly roles: Readonly<Record<'writer' | 'reader', string>> & {
+    readonly [role in 'collector' | 'keeper' | 'catalogue']?: string | undefined;
   };
   readonly dataBucket: string;
   readonly controlBucket: string;
@@ -40,6 +41,8 @@ export interface StoreAccessOptions {
 export interface ClosableStoreAccess extends StoreAccess {
   /** The data bucket by versions, with the collector's rights on this tenant. */
   versions(request: { readonly tenant: string; readonly sessionId: string }): VersionStore;
+  /** Locks of the data bucket, with the keeper's rights on this tenant. */
+  locks(request: { readonly tenant: string; readonly sessionId: string }): LockExtender;
   /** Ends the sockets. */
   close(): void;
 }
@@ -80,12 +83,24 @@ export function createStoreAccess(options: StoreAccessOptions): ClosableStoreAcc
       const { caller } = open({ ...request, role: 'collector' });
       return new S3VersionStore({ caller, bucket: options.dataBucket, accountId: options.accountId });
     },
+    locks: (request) => {
+      const { caller } = open({ ...request, role: 'keeper' });
+      return new S3LockExtender({ caller, bucket: options.dataBucket, accountId: options.accountId });
+    },
     close: () => {
       agents.httpAgent.destroy();
       agents.httpsAgent.destroy();
     },
   };
 }
+
+const ROLE_DUTIES: Readonly<Record<StoreRole, string>> = {
+  writer: 'writes backups',
+  reader: 'reads backups',
+  collector: 'may delete what no point needs',
+  keeper: 'lengthens the locks of what points need',
+  catalogue: 'reads points and settings of the buckets',
+};
 
 interface Scope {
   readonly role: StoreRole;
@@ -112,10 +127,8 @@ interface Agents {
 function openPair(options: StoreAccessOptions, scope: Scope, { agents, stsClient, pace }: Shared): Opened {
   const roleArn = options.roles[scope.role];
   if (roleArn === undefined) {
-    throw new AppError(
-      'config.invalid',
-      'BLOCKFERRY_COLLECTOR_ROLE_ARN is needed: the role that may delete what no point needs',
-    );
+    const setting = `BLOCKFERRY_${scope.role.toUpperCase()}_ROLE_ARN`;
+    throw new AppError('config.invalid', `${setting} is needed: the role that ${ROLE_DUTIES[scope.role]}`);
   }
   const { dataBucket, controlBucket } = options;
   const policy = sessionPolicy({ ...scope, dataBucket, controlBucket, partition: partitionOf(roleArn) });
@@ -129,7 +142,7 @@ function openPair(options: StoreAccessOptions, scope: Scope, { agents, stsClient
       sessionName: sessionNameOf(scope.sessionId),
       policy,
       durationSeconds: options.sessionSeconds ?? limits.sessionSeconds,
-      webIdentityToken: options.webIdentityToken,
+      webIdentityToken: () => options.webIdentityToken(scope.role),
       clock,
       random,
       rule,

@@ -74,12 +74,15 @@ export interface VersionStore {
 
 /** Moves the end of an object's lock further into the future. Never shortens one: the store refuses. */
 export interface LockExtender {
-  /** The current version of the key. `store.not-found` when there is none. */
+  /**
+   * The current version of the key is locked until then, or longer if it was. `store.not-found` when there is none. Repeating
+   * it is safe.
+   */
   extendLock(key: string, untilMs: number, options?: CallOptions): Promise<void>;
 }
 
 /** What a credential for the store may do; each is an AWS role narrowed by a session policy. */
-export type StoreRole = 'writer' | 'reader' | 'collector';
+export type StoreRole = 'writer' | 'reader' | 'collector' | 'keeper' | 'catalogue';
 
 /** The two buckets of a tenant. */
 export interface StorePair {

@@ -20,10 +20,14 @@ export const collectorDefaults: CollectorSettings = {
 /** A register that stands still for so long belongs to nobody: fifteen beats. */
 export const leaseMs = 15 * 60_000;
 
-export interface CollectorContext {
-  /** Under the collector's credential. */
+/** What reading registers and manifests takes; collector and lock keeper alike. */
+export interface StoreContext {
+  /** Under the credential of the one who works. */
   readonly repository: Repository;
+  readonly signal?: AbortSignal;
+}
+
+export interface CollectorContext extends StoreContext {
   readonly versions: VersionStore;
   readonly settings: CollectorSettings;
-  readonly signal?: AbortSignal;
 }

@@ -8,7 +8,7 @@ import { openObject } from '../format/seal';
 import { digestOf, pointKey } from '../format/store-keys';
 import { AppError } from '../model/errors';
 import type { RestorePoint } from '../model/restore-point';
-import type { CollectorContext } from './context';
+import type { StoreContext } from './context';
 import type { ReachableSet } from './reachable';
 
 const OBJECTS_AT_ONCE = 8;
@@ -18,9 +18,9 @@ export class Marker {
   private readonly leavesRead = new KeySet();
 
   constructor(
-    private readonly context: CollectorContext,
+    private readonly context: StoreContext,
     readonly reachable: ReachableSet,
-    /** Of every pack, for whoever extends locks. */
+    /** Of every object, as often as something refers to it; for whoever extends locks. */
     private readonly onObject: (key: string) => void = () => undefined,
   ) {}
 
@@ -51,7 +51,7 @@ export class Marker {
 }
 
 /** The point that a register carries: the very record that its commit named. */
-export function pointOf({ repository }: CollectorContext, register: Register): RestorePoint {
+export function pointOf({ repository }: StoreContext, register: Register): RestorePoint {
   const { vmKey, pointId = '', point = '', pointDigest } = register;
   const key = pointKey(repository.tenant, vmKey, pointId);
   const stored = Buffer.from(point, 'base64');

@@ -4,7 +4,7 @@ import { signalOption } from '../blockstore/repository';
 import { type HeldRegister, isPublished, readRegister } from '../blockstore/session';
 import { tenantPrefix } from '../format/store-keys';
 import { AppError } from '../model/errors';
-import type { CollectorContext } from './context';
+import type { StoreContext } from './context';
 
 const READS_AT_ONCE = 16;
 /** Registers read before they are handed on: some megabytes. */
@@ -15,7 +15,7 @@ export interface Session extends HeldRegister {
 }
 
 /** In key order. A register that cannot be read is an error: what it may have said decides what is deleted. */
-export async function* readSessions(context: CollectorContext): AsyncGenerator<Session> {
+export async function* readSessions(context: StoreContext): AsyncGenerator<Session> {
   const { repository, signal } = context;
   const prefix = `${tenantPrefix(repository.tenant)}s/`;
   let batch: string[] = [];
@@ -31,11 +31,11 @@ export async function* readSessions(context: CollectorContext): AsyncGenerator<S
 }
 
 /** Sessions with a restore point, live or ended. */
-export async function* readPublished(context: CollectorContext): AsyncGenerator<Session> {
+export async function* readPublished(context: StoreContext): AsyncGenerator<Session> {
   for await (const session of readSessions(context)) if (isPublished(session.register)) yield session;
 }
 
-const readBatch = (context: CollectorContext, ids: readonly string[]): Promise<Session[]> =>
+const readBatch = (context: StoreContext, ids: readonly string[]): Promise<Session[]> =>
   boundedMap(ids, READS_AT_ONCE, async (sessionId) => {
     const held = await readRegister(context.repository, sessionId, context.signal);
     // Nobody deletes registers: one that was listed and cannot be had is a store that does not keep its word.

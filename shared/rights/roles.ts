@@ -101,6 +101,17 @@ const rights: Readonly<Record<RoleName, (places: Places) => readonly Statement[]
     allow('ReadSessions', 's3:GetObject', places.control('k', 's')),
     list(places, 'ListPoints', places.names.dataBucket, ['s3:ListBucket'], 'p/*'),
     list(places, 'ListSessions', places.names.controlBucket, ['s3:ListBucket'], 's/*'),
+    // So that `blockferry doctor` sees whether the buckets are what they should be.
+    allow(
+      'ReadSettings',
+      [
+        's3:GetBucketVersioning',
+        's3:GetBucketObjectLockConfiguration',
+        's3:GetBucketPolicy',
+        's3:GetLifecycleConfiguration',
+      ],
+      [places.names.dataBucket, places.names.controlBucket].map((bucket) => bucketArnOf(places.names, bucket)),
+    ),
   ],
   // Ends a tenant: deletes the envelopes of its root key for good, and reads nothing. No job ever assumes it (docs/keys.md).
   eraser: (places) => [

@@ -1,7 +1,7 @@
 /** What activities are given. Assembled in app/compose.ts; faked in unit tests. */
 import type { Clock } from '../base/clock';
 import type { Logger } from '../base/logger';
-import type { StoreRole } from '../blockstore/object-store';
+import type { LockExtender, StoreRole } from '../blockstore/object-store';
 import type { Repository } from '../blockstore/repository';
 import type { Catalog } from '../catalog/catalog';
 import type { Compute, ImageFiles, TransferQueue } from './ports';
@@ -13,6 +13,8 @@ export interface WorkflowSettings {
   readonly windowBytes: number;
   readonly pollMs: number;
   readonly stallMs: number;
+  /** Default retention of the data bucket; undefined when it has none, and then no lock is kept. */
+  readonly lockDays?: number | undefined;
 }
 
 export interface WorkflowDependencies {
@@ -21,6 +23,8 @@ export interface WorkflowDependencies {
   readonly transfers: TransferQueue;
   readonly images: ImageFiles;
   readonly openRepository: (request: { role: StoreRole; tenant: string; sessionId: string }) => Promise<Repository>;
+  /** Object locks, under the keeper's credential. */
+  readonly locks: (request: { tenant: string; sessionId: string }) => LockExtender;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Lower-case hex of that many bytes. */

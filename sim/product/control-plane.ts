@@ -61,6 +61,7 @@ export function startControlPlane(world: World, name: string): ControlPlane {
     },
     images: { finish: async () => undefined, discard: async () => undefined },
     openRepository: process.openRepository,
+    locks: () => ({ extendLock: async () => undefined }),
     clock,
     logger,
     randomHex: (bytes) => process.randomBytes(bytes).toString('hex'),

@@ -29,6 +29,8 @@ function settingsIn(name: string, region: string): Record<string, string> {
     BLOCKFERRY_WRITER_ROLE_ARN: arn('writer'),
     BLOCKFERRY_READER_ROLE_ARN: arn('reader'),
     BLOCKFERRY_COLLECTOR_ROLE_ARN: arn('collector'),
+    BLOCKFERRY_KEEPER_ROLE_ARN: arn('keeper'),
+    BLOCKFERRY_CATALOGUE_ROLE_ARN: arn('catalogue'),
   };
 }
 

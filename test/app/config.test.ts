@@ -13,7 +13,12 @@ test('the sample settings are accepted as they are', () => {
 test('every product setting in the sample exists, and every required one is in the sample', () => {
   const known = Object.keys(settingsSchema.shape);
   // Read by the Functions host itself, from host.json and the triggers.
-  const hostSettings = ['BLOCKFERRY_TASK_HUB', 'BLOCKFERRY_SCHEDULE', 'BLOCKFERRY_JANITOR_SCHEDULE'];
+  const hostSettings = [
+    'BLOCKFERRY_TASK_HUB',
+    'BLOCKFERRY_SCHEDULE',
+    'BLOCKFERRY_JANITOR_SCHEDULE',
+    'BLOCKFERRY_KEEPER_SCHEDULE',
+  ];
   const ours = Object.keys(sample.Values).filter((name) => name.startsWith('BLOCKFERRY_'));
   expect(ours.filter((name) => !known.includes(name) && !hostSettings.includes(name))).toEqual([]);
   expect(hostSettings.filter((name) => !ours.includes(name))).toEqual([]);

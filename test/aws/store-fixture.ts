@@ -24,8 +24,15 @@ export interface StoreFixture {
   close(): Promise<void>;
 }
 
-export async function startStoreFixture(): Promise<StoreFixture> {
-  const cloud = await startFixture({ aws: awsSeed(names), vms: [], scaleSets: [] });
+export async function startStoreFixture({
+  lockDays,
+  users = [],
+}: {
+  readonly lockDays?: number;
+  readonly users?: readonly object[];
+} = {}): Promise<StoreFixture> {
+  const aws = awsSeed({ ...names, ...(lockDays === undefined ? {} : { lockDays }) });
+  const cloud = await startFixture({ aws: { ...aws, users }, vms: [], scaleSets: [] });
   const token = createTokenProvider(createAzureCredential(), audience);
   let asked = 0;
   const opened: ClosableStoreAccess[] = [];
@@ -41,6 +48,7 @@ export async function startStoreFixture(): Promise<StoreFixture> {
         writer: roleArn(accountId, 'writer'),
         reader: roleArn(accountId, 'reader'),
         collector: roleArn(accountId, 'collector'),
+        keeper: roleArn(accountId, 'keeper'),
       },
       dataBucket: names.dataBucket,
       controlBucket: names.controlBucket,

@@ -6,6 +6,7 @@ import {
   CopyObjectCommand,
   DeleteBucketPolicyCommand,
   DeleteObjectCommand,
+  GetBucketPolicyCommand,
   GetObjectCommand,
   GetObjectRetentionCommand,
   ListObjectsV2Command,
@@ -116,6 +117,7 @@ const onBuckets: Readonly<Record<string, (client: S3Client, Bucket: string) => P
   'list foreign': (client, Bucket) => client.send(new ListObjectsV2Command({ Bucket, Prefix: 't/other/' })),
   'list versions': (client, Bucket) => client.send(new ListObjectVersionsCommand({ Bucket, Prefix: 't/acme/u/' })),
   'list key versions': (client, Bucket) => client.send(new ListObjectVersionsCommand({ Bucket, Prefix: 't/acme/k/' })),
+  'see settings': (client, Bucket) => client.send(new GetBucketPolicyCommand({ Bucket })),
   'stop versioning': (client, Bucket) =>
     client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } })),
   'set lifecycle': (client, Bucket) =>
@@ -166,7 +168,11 @@ const allowed: Readonly<Record<RoleName, Table>> = {
     'list versions': [DATA, CONTROL],
     'list key versions': [DATA, CONTROL],
   },
-  catalogue: { read: ['k', 'p', 'keys', 'own', 'session'], 'list points': [DATA] },
+  catalogue: {
+    read: ['k', 'p', 'keys', 'own', 'session'],
+    'list points': [DATA],
+    'see settings': [DATA, CONTROL],
+  },
   eraser: { delete: ['k', 'keys'], 'list key versions': [DATA, CONTROL] },
 };
 
@@ -238,7 +244,7 @@ describe('the role', () => {
 });
 
 describe('the session policy', () => {
-  test.each(['writer', 'reader', 'collector'] as const)(
+  test.each(['writer', 'reader', 'collector', 'keeper', 'catalogue'] as const)(
     'cuts %s down, and takes nothing that it needs',
     async (role) => {
       const Policy = sessionPolicy({
@@ -253,8 +259,15 @@ describe('the session policy', () => {
       const table = { ...allowed[role] };
       if (role === 'reader') delete (table as Record<string, unknown>)['read version'];
       const other = (at: readonly string[] = []) => at.filter((place) => place !== 'session');
+      // Index segments can be made anew: nobody needs to lock them.
+      if (role === 'keeper') {
+        for (const action of ['see lock', 'lock for the window']) {
+          (table as Record<string, unknown>)[action] = ['k', 'u', 'm', 'p'];
+        }
+        for (const action of ['list versions', 'list key versions']) delete (table as Record<string, unknown>)[action];
+      }
       const cut =
-        role === 'collector'
+        role === 'collector' || role === 'catalogue'
           ? table
           : { ...table, create: other(table['create']), overwrite: other(table['overwrite']) };
       expect(sorted(found)).toEqual(sorted(cut));
@@ -277,7 +290,14 @@ describe('the session policy', () => {
 describe('the buckets', () => {
   test('hold against an administrator with every right', async () => {
     const control = ['gc', 'own', 'session', 'foreign session'];
-    const anything = ['list all', 'list foreign', 'list key versions', 'list versions', ...Object.keys(listsTenant)];
+    const anything = [
+      'see settings',
+      'list all',
+      'list foreign',
+      'list key versions',
+      'list versions',
+      ...Object.keys(listsTenant),
+    ];
     expect(sorted(await outcomes('admin', account.user('admin')))).toEqual(
       sorted({
         create: everywhere,

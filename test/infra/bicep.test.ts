@@ -94,6 +94,7 @@ test('every setting of the product in the templates exists in the product and in
     'BLOCKFERRY_SCALE_SETS',
     'BLOCKFERRY_REGION',
     'BLOCKFERRY_CALLER_SCOPES',
+    'BLOCKFERRY_LOCK_DAYS',
   ];
   expect(used.filter((name) => sample.Values[name] === undefined && !cloudOnly.includes(name))).toEqual([]);
 });

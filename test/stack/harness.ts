@@ -102,6 +102,7 @@ export async function startTrial(options: TrialOptions): Promise<Trial> {
         // Nothing happens by itself: a trial starts what it wants to see.
         BLOCKFERRY_SCHEDULE: '0 0 0 1 1 *',
         BLOCKFERRY_JANITOR_SCHEDULE: '0 0 0 1 1 *',
+        BLOCKFERRY_KEEPER_SCHEDULE: '0 0 0 1 1 *',
         ...options.settings,
         ...proxied,
       },

@@ -44,6 +44,7 @@ function world(isRunning: () => Promise<boolean> = () => Promise.resolve(false))
       done.push('fence');
       return bench.repository();
     },
+    locks: () => ({ extendLock: async () => undefined }),
     clock,
     logger: silentLogger,
     randomHex: (bytes: number) => '0'.repeat(2 * bytes),
