@@ -31,6 +31,7 @@ import { policyDeleteCommand } from './commands/policy-delete';
 import { policyListCommand } from './commands/policy-list';
 import { policyRunCommand } from './commands/policy-run';
 import { policyShowCommand } from './commands/policy-show';
+import { pruneCommand } from './commands/prune';
 import { restoreDiskCommand } from './commands/restore-disk';
 import { restoreImageCommand } from './commands/restore-image';
 import { schemaCommand } from './commands/schema';
@@ -60,6 +61,7 @@ export const commands: readonly Command[] = [
   pointsUndoExpireCommand,
   pointsHoldCommand,
   pointsReleaseCommand,
+  pruneCommand,
   gcCommand,
   locksExtendCommand,
   restoreImageCommand,

@@ -46,6 +46,7 @@ async function main(): Promise<void> {
         BLOCKFERRY_SCHEDULE: '0 0 0 1 1 *',
         BLOCKFERRY_JANITOR_SCHEDULE: '0 0 0 1 1 *',
         BLOCKFERRY_KEEPER_SCHEDULE: '0 0 0 1 1 *',
+        BLOCKFERRY_RETENTION_SCHEDULE: '0 0 0 1 1 *',
       },
     });
     const { url = '', functionKey = '', masterKey = '' } = stack.api ?? {};

@@ -34,8 +34,10 @@ export const pointLine = z.object({
     }),
   ),
   verification: z.object({ level: z.string(), verifiedAt: z.string().optional() }),
-  /** Why it stays, by its policy as it is now; null: its policy would let it go. */
-  keepReason: z.string().nullable().optional(),
+  /** Why it stays, by its policy as it is now; empty: its policy lets it go. */
+  keepReasons: z.array(z.string()).optional(),
+  hold: z.object({ at: z.string(), by: z.string(), reason: z.string() }).optional(),
+  expiry: z.object({ at: z.string(), by: z.string(), reason: z.string() }).optional(),
 });
 export type PointLine = z.output<typeof pointLine>;
 
@@ -51,7 +53,7 @@ export const pointColumns = (nowMs: number): Column<PointLine>[] => [
   { title: 'CHANGED', of: (point) => total(point, ({ stats }) => stats.changedBytes), align: 'right' },
   { title: 'STORED', of: (point) => total(point, ({ stats }) => stats.storedBytes), align: 'right' },
   { title: 'VERIFIED', of: ({ verification }) => verification.level },
-  { title: 'KEPT AS', of: ({ keepReason }) => (keepReason === null ? 'may expire' : keepReason) },
+  { title: 'KEPT AS', of: keptAs },
 ];
 
 export const pointFields = (point: PointLine, nowMs: number): Field[] => [
@@ -62,7 +64,9 @@ export const pointFields = (point: PointLine, nowMs: number): Field[] => [
   ['job', point.jobId],
   ['consistency', `${point.consistency}${point.disks.length > 1 ? `, disks within ${point.skewMs} ms` : ''}`],
   ['verified', verifiedOf(point, nowMs)],
-  ['kept as', point.keepReason === null ? 'its policy would let it go' : point.keepReason],
+  ['kept as', keptAs(point)],
+  ['on hold', point.hold && `since ${instant(point.hold.at)} by ${point.hold.by}: ${point.hold.reason}`],
+  ['given up', point.expiry && `${instant(point.expiry.at)} by ${point.expiry.by}: ${point.expiry.reason}`],
   ['left out', point.excludedLuns.length > 0 ? `LUN ${point.excludedLuns.join(', ')}` : undefined],
   ...point.disks.map(
     ({ lun: disk, sizeBytes, mode, fullReason, stats }): Field => [
@@ -72,6 +76,9 @@ export const pointFields = (point: PointLine, nowMs: number): Field[] => [
     ],
   ),
 ];
+
+const keptAs = ({ keepReasons }: PointLine): string | undefined =>
+  keepReasons?.length === 0 ? 'its policy lets it go' : keepReasons?.join(', ');
 
 const verifiedOf = ({ verification: { level, verifiedAt } }: PointLine, nowMs: number): string =>
   verifiedAt === undefined ? level : `${level}, ${age(verifiedAt, nowMs)}`;

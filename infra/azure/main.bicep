@@ -204,6 +204,7 @@ module control 'modules/function-app.bicep' = {
       BLOCKFERRY_SCHEDULE: '0 * * * * *'
       BLOCKFERRY_JANITOR_SCHEDULE: '30 */5 * * * *'
       BLOCKFERRY_KEEPER_SCHEDULE: '0 17 * * * *'
+      BLOCKFERRY_RETENTION_SCHEDULE: '0 30 5 * * *'
     })
     durableTaskSchedulerEndpoint: durableTaskSchedulerEndpoint
   }
@@ -233,6 +234,7 @@ module dataProxies 'modules/function-app.bicep' = [for region in regions: if (fl
       BLOCKFERRY_SCHEDULE: '0 * * * * *'
       BLOCKFERRY_JANITOR_SCHEDULE: '30 */5 * * * *'
       BLOCKFERRY_KEEPER_SCHEDULE: '0 17 * * * *'
+      BLOCKFERRY_RETENTION_SCHEDULE: '0 30 5 * * *'
     })
     durableTaskSchedulerEndpoint: ''
   }

@@ -95,6 +95,7 @@ export function productSettings(layout: StateLayout, ports: Ports, cloud: CloudA
     BLOCKFERRY_SCHEDULE: '0 * * * * *',
     BLOCKFERRY_JANITOR_SCHEDULE: '30 */5 * * * *',
     BLOCKFERRY_KEEPER_SCHEDULE: '0 17 * * * *',
+    BLOCKFERRY_RETENTION_SCHEDULE: '0 30 5 * * *',
   };
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger';
 import type { Catalog } from '../catalog/catalog';
 import type { JobStarter } from '../workflows/jobs';
 import type { Compute } from '../workflows/ports';
+import type { RetentionStarter } from '../workflows/retention/start';
 import type { Caller } from './caller';
 import type { ApiRequest } from './http';
 import type { RateLimiter } from './rate-limit';
@@ -14,6 +15,7 @@ export interface ApiDependencies {
   /** Ids of the subscriptions we serve, lower case. What lies elsewhere does not exist for a caller. */
   readonly subscriptions: readonly string[];
   readonly jobs: JobStarter;
+  readonly retention: RetentionStarter;
   /** Who asks, by what the request carries. 401 as a ProblemError when that is nothing we trust. */
   readonly identify: (request: Pick<ApiRequest, 'headers'>) => Promise<Caller>;
   readonly limitRate: RateLimiter;

@@ -110,7 +110,8 @@ function lacksDisks(
 }
 
 function doubtOf(part: keyof typeof heartbeatSecondsMax, lastAtMs: number | undefined, nowMs: number): string[] {
-  if (lastAtMs === undefined) return [`the ${part} has never done its round`];
+  // A new installation has had no night yet; and where nothing collects, nothing is lost by it.
+  if (lastAtMs === undefined) return part === 'retention' ? [] : [`the ${part} has never done its round`];
   const seconds = (nowMs - lastAtMs) / 1000;
   if (seconds <= heartbeatSecondsMax[part]) return [];
   return [`the ${part} has been silent for ${Math.round(seconds / 60)} min`];

@@ -46,8 +46,8 @@ export async function idempotent(
   return response;
 }
 
-/** A job id that a repetition of the request makes again. `parts` tell apart the jobs of one request. */
-export function seededJobId(prefix: 'b' | 'r', seed: string, ...parts: readonly string[]): string {
+/** The id of a job (or of a retention run, `g`) that a repetition of the request makes again. `parts` tell apart the jobs of one request. */
+export function seededJobId(prefix: 'b' | 'r' | 'g', seed: string, ...parts: readonly string[]): string {
   return `${prefix}-${sha256([seed, ...parts].join('\n')).slice(0, 24)}`;
 }
 

@@ -47,7 +47,8 @@ export function policyView(clock: Clock, policy: Policy, state: PolicyState): z.
   };
 }
 
-function scheduleErrors({ schedule }: Policy): FieldError[] {
+/** Empty when it can be read, or when there is none. */
+export function scheduleErrors({ schedule }: Pick<Policy, 'schedule'>): FieldError[] {
   if (!schedule) return [];
   try {
     checkSchedule(schedule);

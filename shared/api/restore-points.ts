@@ -1,10 +1,10 @@
 /** Restore points: lists and single ones, in chosen fields. */
 import { z } from 'zod';
-import { type PointRecord, verificationSchema } from '../catalog/points';
+import { type PointRecord, standingSchema, verificationSchema } from '../catalog/points';
 import { pointIdSchema, sameResource } from '../model/ids';
 import { consistencySchema } from '../model/restore-point';
 import { transferStatsSchema } from '../model/transfer';
-import { planRetention } from '../policy/retention';
+import { planPolicyRetention } from '../workflows/retention/plan';
 import { type Caller, inScope } from './caller';
 import type { ApiDependencies } from './dependencies';
 import { json } from './http';
@@ -38,9 +38,11 @@ const pointViewSchema = z
     ),
     verifiedAt: z.string().optional(),
     verification: verificationSchema,
-    keepReason: z.string().nullable().optional().meta({
-      description: 'Why its policy keeps it; null: the policy would let it go. Only in the list of one VM.',
+    keepReasons: z.array(z.string()).optional().meta({
+      description: 'Why its policy keeps it; empty: the policy lets it go. Only in the list of one VM.',
     }),
+    hold: standingSchema.shape.hold.meta({ description: "It ends by no rule and by nobody's hand." }),
+    expiry: standingSchema.shape.expiry.meta({ description: 'It is given up; the collector takes its data later.' }),
   })
   .meta({ id: 'RestorePoint' });
 type PointView = z.output<typeof pointViewSchema>;
@@ -63,8 +65,8 @@ export const listPoints = defineRoute({
     const reasons = query.vmId === undefined ? undefined : await keepReasons(deps, query.vmId);
     const visible = page.items.filter(({ point }) => inScope(caller, point.machine.id));
     const items = visible.map((record) => {
-      const keepReason = reasons?.get(record.point.id);
-      return keepReason === undefined ? pointView(record) : { ...pointView(record), keepReason };
+      const keepReasons = reasons?.get(record.point.id);
+      return keepReasons === undefined ? pointView(record) : { ...pointView(record), keepReasons: [...keepReasons] };
     });
     return pageReply(request, items, page.nextCursor);
   },
@@ -91,28 +93,21 @@ export const getPoint = defineRoute({
 });
 
 /**
- * Why each point of a VM stays, by its policy as it is now: null when the policy would let it go (nothing is removed yet).
- * Points of no policy, or of one that is gone, are not in the map: nothing expires them.
+ * Why each point of a VM stays, by its policy as it is now: no reason when the policy lets it go. Points of no policy, or of
+ * one that is gone, are not in the map: nothing expires them.
  */
 async function keepReasons(
-  { catalog }: Pick<ApiDependencies, 'catalog'>,
+  { catalog, clock }: Pick<ApiDependencies, 'catalog' | 'clock'>,
   vmId: string,
-): Promise<Map<string, string | null>> {
-  const reasons = new Map<string, string | null>();
+): Promise<Map<string, readonly string[]>> {
+  const reasons = new Map<string, readonly string[]>();
   const records = await catalog.points.list({ vmId });
   for (const name of new Set(records.flatMap(({ point }) => point.policy ?? []))) {
     const stored = await catalog.policies.read(name);
     if (!stored) continue;
-    const points = records
-      .filter(({ point }) => point.policy === name)
-      .map(({ point, verification }) => ({
-        id: point.id,
-        createdAt: point.createdAt,
-        verified: verification.level !== 'none',
-      }));
-    const plan = planRetention(stored.policy.retention, points);
-    for (const { id, reason } of plan.keep) reasons.set(id, reason);
-    for (const id of plan.expire) reasons.set(id, null);
+    const plan = planPolicyRetention(stored.policy, records, clock.now());
+    for (const { id, reasons: why } of plan.keep) reasons.set(id, why);
+    for (const id of plan.expire) reasons.set(id, []);
   }
   return reasons;
 }
@@ -131,7 +126,7 @@ export async function findPoint(
 }
 
 /** Field by field: keys and digests of the store are no caller's business. */
-function pointView({ point, verification }: PointRecord): PointView {
+function pointView({ point, verification, standing }: PointRecord): PointView {
   return {
     id: point.id,
     vmId: point.machine.id,
@@ -153,5 +148,7 @@ function pointView({ point, verification }: PointRecord): PointView {
     })),
     ...(verification.verifiedAt === undefined ? {} : { verifiedAt: verification.verifiedAt }),
     verification,
+    ...(standing.hold === undefined ? {} : { hold: standing.hold }),
+    ...(standing.expiry === undefined ? {} : { expiry: standing.expiry }),
   };
 }

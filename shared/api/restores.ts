@@ -1,5 +1,6 @@
 /** POST /api/restores: disks of a restore point, into image files or new managed disks. Nothing that exists is written over. */
 import { z } from 'zod';
+import { AppError } from '../model/errors';
 import { parseArmId, pointIdSchema, regionSchema } from '../model/ids';
 import { diskInfoSchema, type Lun } from '../model/machine';
 import type { RestorePoint } from '../model/restore-point';
@@ -83,7 +84,11 @@ interface Vetted {
 }
 
 async function vetted(deps: ApiDependencies, caller: Caller, body: RestoreBody): Promise<Vetted> {
-  const { point } = await findPoint(deps, caller, body.pointId);
+  const { point, standing } = await findPoint(deps, caller, body.pointId);
+  if (standing.expiry) {
+    const message = 'the restore point was given up; take it back first (points undo-expire), while there is time';
+    throw new AppError('request.conflict', message, { context: { point: point.id } });
+  }
   const target = targetOf(deps, caller, body, point);
   const has = new Set(point.disks.map(({ lun }) => lun));
   const wrong = (body.luns ?? []).flatMap((lun, index) =>

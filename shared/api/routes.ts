@@ -23,6 +23,7 @@ import { deletePolicy, getPolicy, listPolicies, putPolicy } from './policies';
 import { runPolicy } from './policy-run';
 import { getPoint, listPoints } from './restore-points';
 import { startRestore } from './restores';
+import { getRetentionRun, listRetentionRuns, simulateRetention, startRetentionRun } from './retention';
 import type { Route } from './route';
 import { getStatus } from './status';
 import { listVms } from './vms';
@@ -45,4 +46,8 @@ export const routes: readonly Route[] = [
   listPoints,
   getPoint,
   startRestore,
+  simulateRetention,
+  listRetentionRuns,
+  getRetentionRun,
+  startRetentionRun,
 ];

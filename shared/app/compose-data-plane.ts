@@ -7,7 +7,7 @@ import type { StorageConnection } from '../azure/storage-call';
 import { createTransferEvents } from '../azure/transfer-queue';
 import { type Clock, systemClock } from '../base/clock';
 import type { Logger } from '../base/logger';
-import type { LockExtender, StoreRole } from '../blockstore/object-store';
+import type { LockExtender, StoreRole, VersionStore } from '../blockstore/object-store';
 import { openRepository, type Repository } from '../blockstore/repository';
 import type { TransferEvents } from '../dataproxy/ports';
 import { createTransferHandler, type TransferHandler } from '../dataproxy/transfer-handler';
@@ -30,6 +30,8 @@ export interface Foundation {
   readonly logger: Logger;
   readonly openRepository: (request: RepositoryRequest) => Promise<Repository>;
   readonly locks: (request: { readonly tenant: string; readonly sessionId: string }) => LockExtender;
+  /** The data bucket by versions, with the collector's rights. */
+  readonly openVersions: (request: Omit<RepositoryRequest, 'role'>) => VersionStore;
 }
 
 /** Each needs some 150 MiB, and two keep two cores busy while the other waits for the network. */
@@ -57,6 +59,7 @@ export function composeFoundation(settings: Settings, logger: Logger): Foundatio
     clock: systemClock,
     logger,
     locks: stores.locks,
+    openVersions: (request) => stores.versions(request),
     openRepository: (request) => {
       // A message names a tenant; only the one this app is configured for exists.
       if (request.tenant !== settings.BLOCKFERRY_TENANT) {

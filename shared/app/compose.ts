@@ -11,6 +11,7 @@ import { createTableRecordStore } from '../azure/table-record-store';
 import { createTransferQueue } from '../azure/transfer-queue';
 import { jsonLogger, type Logger, type LogLevel } from '../base/logger';
 import { type Catalog, createCatalog } from '../catalog/catalog';
+import { collectorDefaults } from '../collector/context';
 import { transferOnce } from '../dataproxy/transfer-once';
 import type { Transfer } from '../model/transfer';
 import { createJobActivities } from '../workflows/backup/job-activities';
@@ -23,6 +24,8 @@ import { createJobStarter } from '../workflows/jobs';
 import { createKeeperActivities } from '../workflows/keeper/activities';
 import type { DataProxyFleet } from '../workflows/ports';
 import { createRestoreActivities } from '../workflows/restore/activities';
+import { createRetentionActivities } from '../workflows/retention/activities';
+import { createRetentionStarter, type RetentionStarter } from '../workflows/retention/start';
 import { createTransferActivities } from '../workflows/transfer/activities';
 import { composeDataPlane, composeFoundation, type DataPlane, type Foundation } from './compose-data-plane';
 import { loadSettings, processEnvironment, type Settings } from './config';
@@ -38,6 +41,7 @@ export interface App {
   readonly activities: Readonly<Record<string, (input: never) => Promise<unknown>>>;
   readonly apiFor: (orchestrations: OrchestrationClient) => ApiDependencies;
   readonly janitorFor: (orchestrations: OrchestrationClient) => ReturnType<typeof createJanitor>;
+  readonly retentionFor: (orchestrations: OrchestrationClient) => RetentionStarter;
   /** One window in this process: the function app as its own data proxy. Throws so that the queue delivers again. */
   readonly transferOnce: (transfer: Transfer, deliveries: number) => Promise<void>;
 }
@@ -72,6 +76,7 @@ async function assemble(settings: Settings): Promise<App> {
     images: createImageFiles(settings.BLOCKFERRY_IMAGE_DIRECTORY),
     openRepository: foundation.openRepository,
     locks: foundation.locks,
+    ...collectorOf(settings, foundation),
     clock,
     logger,
     randomHex,
@@ -86,6 +91,8 @@ async function assemble(settings: Settings): Promise<App> {
   };
   const identify = identifyBy(settings);
   const limitRate = createRateLimiter(clock);
+  const retentionFor = (orchestrations: OrchestrationClient): RetentionStarter =>
+    createRetentionStarter({ canCollect: deps.openCollector !== undefined, orchestrations, clock, randomHex });
   let dataPlane: DataPlane | undefined;
   return {
     catalog,
@@ -98,6 +105,7 @@ async function assemble(settings: Settings): Promise<App> {
       ...createTransferActivities(deps),
       ...createRestoreActivities(deps),
       ...createKeeperActivities(deps),
+      ...createRetentionActivities(deps),
     },
     apiFor: (orchestrations) => ({
       catalog,
@@ -115,16 +123,32 @@ async function assemble(settings: Settings): Promise<App> {
         clock,
         randomHex,
       }),
+      retention: retentionFor(orchestrations),
       clock,
       logger,
     }),
     janitorFor: (orchestrations) => createJanitor(deps, orchestrations),
+    retentionFor,
     transferOnce: (transfer, deliveries) => {
       dataPlane ??= composeDataPlane(settings, foundation);
       const { handle, events } = dataPlane;
       const signal = AbortSignal.timeout(transferDeadlineMs);
       return transferOnce({ handle, events, clock, logger, signal }, transfer, deliveries);
     },
+  };
+}
+
+/** One session name for this process: the collector's work is told apart by its state in the store, not by sessions. */
+function collectorOf(settings: Settings, foundation: Foundation): Pick<WorkflowDependencies, 'openCollector'> {
+  if (settings.BLOCKFERRY_COLLECTOR_ROLE_ARN === undefined) return {};
+  const scope = { tenant: settings.BLOCKFERRY_TENANT, sessionId: `collector-${randomHex(6)}` };
+  return {
+    openCollector: async (signal) => ({
+      repository: await foundation.openRepository({ ...scope, role: 'collector' }),
+      versions: foundation.openVersions(scope),
+      settings: collectorDefaults,
+      signal,
+    }),
   };
 }
 

@@ -12,6 +12,7 @@ import { createPoints, type Points } from './points';
 import { createPolicies, type Policies } from './policies';
 import { createQuotas, type Quotas } from './quotas';
 import type { RecordStore } from './record-store';
+import { createRetentionRuns, type RetentionRuns } from './retention-runs';
 
 export interface Catalog {
   readonly policies: Policies;
@@ -25,6 +26,7 @@ export interface Catalog {
   readonly idempotency: Idempotency;
   readonly quotas: Quotas;
   readonly heartbeats: Heartbeats;
+  readonly retentionRuns: RetentionRuns;
 }
 
 export function createCatalog(records: RecordStore, clock: Clock): Catalog {
@@ -40,5 +42,6 @@ export function createCatalog(records: RecordStore, clock: Clock): Catalog {
     idempotency: createIdempotency(records, clock),
     quotas: createQuotas(records, clock),
     heartbeats: createHeartbeats(records, clock),
+    retentionRuns: createRetentionRuns(records),
   };
 }

@@ -5,7 +5,7 @@ import { parseRecord } from './parse-record';
 import type { RecordStore } from './record-store';
 
 /** How long a part may be silent before somebody should look. */
-export const heartbeatSecondsMax = { scheduler: 15 * 60, janitor: 60 * 60 } as const;
+export const heartbeatSecondsMax = { scheduler: 15 * 60, janitor: 60 * 60, retention: 3 * 24 * 3600 } as const;
 export type HeartbeatPart = keyof typeof heartbeatSecondsMax;
 export const heartbeatParts = Object.keys(heartbeatSecondsMax) as HeartbeatPart[];
 

@@ -13,12 +13,13 @@ import {
 import { KeySet } from '../blockstore/key-set';
 import { signalOption } from '../blockstore/repository';
 import type { CycleList } from '../format/collector-records';
+import type { ObjectRef } from '../format/records';
 import { tenantPrefix } from '../format/store-keys';
 import type { ListedUnit } from '../format/unit-list';
 import { nowOf, withoutQuiet } from './condemn';
 import type { CollectorContext } from './context';
 import type { Tally } from './guards';
-import { replaceSegments, type SegmentsReport } from './segments';
+import { type ReplacedSegments, replaceSegments, type SegmentsReport } from './segments';
 
 const DELETES_AT_ONCE = 16;
 /** Deletes between two looks at the state: a control bucket that was lost stops a collector that is still at work. */
@@ -32,21 +33,73 @@ export interface DeleteReport {
   readonly closed: boolean;
 }
 
-/** `undefined`: no cycle is at this step (any more). */
+/** All three parts, one after the other. `undefined`: no cycle is at this step (any more). */
 export async function deleteFixed(context: CollectorContext): Promise<DeleteReport | undefined> {
-  const { repository, signal } = context;
-  const held = await requireCollectorState(repository, signal);
-  const { phase, deleteSet, condemned, cycle, epoch, replaced } = held.state;
-  if (phase !== 'DELETE' || !deleteSet || !condemned || cycle === undefined) return undefined;
-  const list = await readCycleList(repository, deleteSet, 'delete', signal);
-  const segments = await replaceSegments(context, { epoch, name: cycle, replaced }, await packsOf(context, list));
-  const deleted = await deleteMembers(context, list, held);
-  if (deleted === undefined) return undefined;
-  const left = await countLeft(context, list);
-  const first = await readCycleList(repository, condemned, 'condemned', signal);
-  const closed = left === 0 && (await close(context, held, first, list, segments.list));
-  return { deleted, segments: segments.report, left, closed };
+  const left = await leaveIndex(context);
+  if (left === undefined) return undefined;
+  const deleted = { units: 0, bytes: 0 };
+  for (let part = 0; part < left.parts; part++) {
+    const tally = await deletePart(context, part);
+    if (tally === undefined) return undefined;
+    deleted.units += tally.units;
+    deleted.bytes += tally.bytes;
+  }
+  const closing = await closeDelete(context);
+  return closing && { deleted, segments: left.segments, ...closing };
 }
+
+/** C6, first: dead packs leave the index. Safe to repeat; what an earlier try has deleted is not counted again. */
+export async function leaveIndex(
+  context: CollectorContext,
+): Promise<{ readonly parts: number; readonly segments: SegmentsReport } | undefined> {
+  const fixed = await readFixed(context);
+  if (!fixed) return undefined;
+  const { report } = await replaceDead(context, fixed);
+  return { parts: fixed.list.parts.length, segments: report };
+}
+
+/** C6, second: the members of one part, only after `leaveIndex`. Parts may be done side by side, and again. */
+export async function deletePart(context: CollectorContext, part: number): Promise<Tally | undefined> {
+  const fixed = await readFixed(context);
+  if (!fixed) return undefined;
+  const list = partOf(fixed.list, part);
+  return await deleteMembers(context, list, fixed.held);
+}
+
+/** C7: closes the cycle when the store lists no member any more. Safe to repeat. */
+export async function closeDelete(
+  context: CollectorContext,
+): Promise<Pick<DeleteReport, 'left' | 'closed'> | undefined> {
+  const fixed = await readFixed(context);
+  if (!fixed) return undefined;
+  const { held, list, condemned } = fixed;
+  const segments = await replaceDead(context, fixed);
+  const left = await countLeft(context, list);
+  const first = await readCycleList(context.repository, condemned, 'condemned', context.signal);
+  const closed = left === 0 && (await close(context, held, first, list, segments.list));
+  return { left, closed };
+}
+
+interface Fixed {
+  readonly held: HeldCollectorState;
+  readonly list: CycleList;
+  readonly cycle: string;
+  readonly condemned: ObjectRef;
+}
+
+async function readFixed({ repository, signal }: CollectorContext): Promise<Fixed | undefined> {
+  const held = await requireCollectorState(repository, signal);
+  const { phase, deleteSet, condemned, cycle } = held.state;
+  if (phase !== 'DELETE' || !deleteSet || !condemned || cycle === undefined) return undefined;
+  return { held, cycle, condemned, list: await readCycleList(repository, deleteSet, 'delete', signal) };
+}
+
+async function replaceDead(context: CollectorContext, { held, list, cycle }: Fixed): Promise<ReplacedSegments> {
+  const { epoch, replaced } = held.state;
+  return await replaceSegments(context, { epoch, name: cycle, replaced }, await packsOf(context, list));
+}
+
+const partOf = (list: CycleList, part: number): CycleList => ({ ...list, parts: list.parts.slice(part, part + 1) });
 
 async function packsOf(context: CollectorContext, list: CycleList): Promise<KeySet> {
   const dead = new KeySet();

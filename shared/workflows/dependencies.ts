@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger';
 import type { LockExtender, StoreRole } from '../blockstore/object-store';
 import type { Repository } from '../blockstore/repository';
 import type { Catalog } from '../catalog/catalog';
+import type { CollectorContext } from '../collector/context';
 import type { Compute, ImageFiles, TransferQueue } from './ports';
 
 export interface WorkflowSettings {
@@ -25,6 +26,8 @@ export interface WorkflowDependencies {
   readonly openRepository: (request: { role: StoreRole; tenant: string; sessionId: string }) => Promise<Repository>;
   /** Object locks, under the keeper's credential. */
   readonly locks: (request: { tenant: string; sessionId: string }) => LockExtender;
+  /** Under the collector's role; absent when there is none: then nothing expires and nothing is deleted. */
+  readonly openCollector?: (signal: AbortSignal) => Promise<CollectorContext>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Lower-case hex of that many bytes. */

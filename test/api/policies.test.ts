@@ -59,7 +59,7 @@ describe('policies', () => {
     ['a bad cron', { include, schedule: { cron: '0 0 2 * *' } }, '/schedule/cron'],
     ['a cron of nonsense', { include, schedule: { cron: '0 0 25 * * *' } }, '/schedule/cron'],
     ['a bad time zone', { include, schedule: { cron: '0 0 2 * * *', timeZone: 'Mars/X' } }, '/schedule/timeZone'],
-    ['retention 0', { include, retention: { keepLast: 0 } }, '/retention/keepLast'],
+    ['retention 0', { include, retention: { keepLast: 0 } }, '/retention'],
     ['retention -1', { include, retention: { keepLast: -1 } }, '/retention/keepLast'],
     ['retention 10^9', { include, retention: { keepLast: 1e9 } }, '/retention/keepLast'],
     ['a VM id that is none', { include: { vmIds: [vmIdOf('web'), '../../etc'] } }, '/include/vmIds/1'],

@@ -52,12 +52,12 @@ describe('restore points', () => {
       await catalog.points.put({ ...samplePoint(jobId, at, web), policy }, sampleVerification(at));
     }
     const { body } = await call('GET', `restore-points?vmId=${encodeURIComponent(web.id)}`);
-    const reasons = body.items.map((point: { id: string; keepReason?: string | null }) => [point.id, point.keepReason]);
+    const reasons = body.items.map((point: { id: string; keepReasons?: string[] }) => [point.id, point.keepReasons]);
     expect(reasons).toEqual([
       ['p-job-1', undefined],
       ['p-job-5', undefined],
-      ['p-job-4', 'last'],
-      ['p-job-3', null],
+      ['p-job-4', ['last', 'newest']],
+      ['p-job-3', []],
     ]);
   });
 

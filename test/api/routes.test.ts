@@ -28,6 +28,9 @@ async function world(): Promise<ApiHarness> {
     samplePoint(id, '2026-11-22T02:00:00.000Z', web),
     sampleVerification('2026-11-22T02:01:00.000Z'),
   );
+  const sums = { vms: 1, expired: 0, held: 0, returned: 0, gone: 0 };
+  const run = { runId: 'g-20261127-0500-0011aabb', trigger: 'schedule', endedAt: '2026-11-27T05:00:00.000Z' } as const;
+  await catalog.retentionRuns.end({ ...run, ...sums });
   return harness;
 }
 

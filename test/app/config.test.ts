@@ -18,6 +18,7 @@ test('every product setting in the sample exists, and every required one is in t
     'BLOCKFERRY_SCHEDULE',
     'BLOCKFERRY_JANITOR_SCHEDULE',
     'BLOCKFERRY_KEEPER_SCHEDULE',
+    'BLOCKFERRY_RETENTION_SCHEDULE',
   ];
   const ours = Object.keys(sample.Values).filter((name) => name.startsWith('BLOCKFERRY_'));
   expect(ours.filter((name) => !known.includes(name) && !hostSettings.includes(name))).toEqual([]);

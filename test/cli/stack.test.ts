@@ -98,6 +98,39 @@ test('from a policy file to a restored disk, in lines of JSON', async () => {
   expect(disk.at(-1)).toMatchObject({ status: 'succeeded', targets: [{ lun: 'os' }] });
 }, 180_000);
 
+test('what no rule keeps is given up, can be had back, and a hold keeps it', async () => {
+  await lines('policy run gold --watch');
+  const [newest, older] = (await lines('points list --vm web')).map(({ id }) => String(id));
+  const verdicts = async () => (await lines('prune --vm web')).map(({ pointId, reasons }) => [pointId, reasons]);
+  const all = [
+    [newest, ['last', 'newest']],
+    [older, ['last']],
+  ];
+  expect(await verdicts()).toEqual(all);
+  expect(await lines('prune --vm web --keep-last 1')).toMatchObject([
+    { pointId: newest },
+    { pointId: older, reasons: [] },
+  ]);
+  expect(await lines('policy apply -', { stdin: `${policy}retention: { keepLast: 1 }\n` })).toMatchObject([
+    { outcome: 'replaced' },
+  ]);
+  expect(await verdicts()).toEqual([all[0], [older, []]]);
+  expect(await lines('points list --vm web')).toHaveLength(2);
+
+  expect(await lines('prune --run')).toMatchObject([{ expired: 1, collection: { outcome: 'nothing', livePoints: 1 } }]);
+  expect(await lines('points list --vm web')).toMatchObject([{ id: newest }]);
+  expect(await trial.sessionState(older?.slice('p-'.length) ?? '')).toBe('EXPIRED');
+  expect((await run('prune --run --keep-last 1')).exitCode).toBe(2);
+
+  // What a person does in the buckets, with the settings of the app, is found by the next run.
+  const inTheBuckets = { environment: { ...environment, ...trial.stack.settings } };
+  expect((await cli(['points', 'undo-expire', older ?? ''], inTheBuckets)).exitCode).toBe(0);
+  expect((await cli(['points', 'hold', older ?? '', '--reason', 'case 12'], inTheBuckets)).exitCode).toBe(0);
+  expect(await lines('prune --run')).toMatchObject([{ expired: 0, returned: 1 }]);
+  expect(await lines(`points show ${older}`)).toMatchObject([{ hold: { reason: 'case 12' } }]);
+  expect(await verdicts()).toEqual([all[0], [older, ['hold']]]);
+}, 180_000);
+
 test('status says by its exit code that a VM is bare; metrics and coverage agree', async () => {
   // The janitor has its first round minutes after the start; until then nothing is called protected.
   const status = await lines('status --all', { exitCode: 5 });

@@ -13,6 +13,7 @@ import { AppError } from '../../shared/model/errors';
 import { resourceKey, sameResource } from '../../shared/model/ids';
 import type { Machine } from '../../shared/model/machine';
 import type { StartBackupRequest, StartRestoreRequest } from '../../shared/workflows/jobs';
+import type { RetentionInput } from '../../shared/workflows/retention/contracts';
 import { manualClock } from './manual-clock';
 import { memoryRecordStore } from './memory-record-store';
 import { SUBSCRIPTION, sampleJob } from './samples';
@@ -45,6 +46,7 @@ export function apiHarness(machines: readonly Machine[]) {
   const catalog = createCatalog(records, clock);
   const backups: StartBackupRequest[] = [];
   const restores: StartRestoreRequest[] = [];
+  const retentionRuns: { readonly runId: string; readonly input: RetentionInput }[] = [];
   const logged: string[] = [];
   const audited: AuditEntry[] = [];
   let failure: AppError | undefined;
@@ -96,6 +98,14 @@ export function apiHarness(machines: readonly Machine[]) {
         return job.status === 'running' ? 'requested' : 'ended';
       },
     },
+    retention: {
+      start: async (input, given) => {
+        const runId = given ?? `g-test-${retentionRuns.length}`;
+        if (!retentionRuns.some((run) => run.runId === runId)) retentionRuns.push({ runId, input });
+        return { runId };
+      },
+      isRunning: async (id) => retentionRuns.some(({ runId }) => runId === id),
+    },
   };
 
   async function call(method: string, target: string, options: RequestOptions = {}): Promise<Answer> {
@@ -128,6 +138,7 @@ export function apiHarness(machines: readonly Machine[]) {
     records,
     backups,
     restores,
+    retentionRuns,
     logged,
     audited,
     failListing: (error: AppError | undefined) => {

@@ -103,6 +103,7 @@ export async function startTrial(options: TrialOptions): Promise<Trial> {
         BLOCKFERRY_SCHEDULE: '0 0 0 1 1 *',
         BLOCKFERRY_JANITOR_SCHEDULE: '0 0 0 1 1 *',
         BLOCKFERRY_KEEPER_SCHEDULE: '0 0 0 1 1 *',
+        BLOCKFERRY_RETENTION_SCHEDULE: '0 0 0 1 1 *',
         ...options.settings,
         ...proxied,
       },
