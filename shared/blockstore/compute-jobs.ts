@@ -9,6 +9,7 @@ import type { PackFrame } from '../format/pack';
 import { type PackContext, unitNameOf } from '../format/pack-header';
 import { AppError } from '../model/errors';
 import { limits } from '../model/limits';
+import { notWritten } from './pack-check';
 
 /** Ids of consecutive blocks and which of them are zeros (their id stays empty). */
 export interface HashJob {
@@ -24,14 +25,15 @@ export interface HashResult {
   readonly zero: Buffer;
 }
 
-/** Seals the first `rawBytes` of `bytes` and leaves the sealed frame in their place, which must have room for it. */
+/** Seals the blocks of a frame and leaves it at the start of `into`, where they may lie themselves. */
 export interface SealFrameJob {
   readonly kind: 'seal-frame';
   readonly context: PackContext;
   readonly ordinal: number;
   readonly ids: Buffer;
-  readonly bytes: Buffer;
-  readonly rawBytes: number;
+  /** The blocks, one behind the other; those that are neighbours in memory are one part. */
+  readonly parts: readonly Buffer[];
+  readonly into: Buffer;
   readonly level: number;
 }
 export interface SealFrameResult {
@@ -99,40 +101,40 @@ function* hash(job: HashJob): Generator<void, HashResult> {
   return { ids, zero };
 }
 
-function seal(job: SealFrameJob): SealFrameResult {
-  const { stored, shape } = sealFrame(
-    job.context,
-    job.ordinal,
-    job.ids,
-    job.bytes.subarray(0, job.rawBytes),
-    job.level,
-    job.bytes,
-  );
+/** A frame's worth that each thread has, for one job at a time: blocks put together, or what is decoded to be looked at. */
+let scratch: Buffer | undefined;
+
+function ownFrame(bytes: number): Buffer {
+  scratch ??= Buffer.allocUnsafeSlow(limits.frameBlocks * limits.blockBytes);
+  return scratch.subarray(0, bytes);
+}
+
+function seal({ context, ordinal, ids, parts, into, level }: SealFrameJob): SealFrameResult {
+  const { stored, shape } = sealFrame(context, ordinal, ids, joined(parts), level, into);
   return { storedBytes: stored.length, shape };
 }
 
-/** What comes out is looked at and thrown away; a thread does one job at a time. */
-let decoded: Buffer | undefined;
+function joined(parts: readonly Buffer[]): Buffer {
+  const [only] = parts;
+  if (only && parts.length === 1) return only;
+  const whole = ownFrame(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) at += part.copy(whole, at);
+  return whole;
+}
 
 function verifyFrame(job: VerifyFrameJob): VerifyFrameResult {
   const { context, ordinal, shape, ids } = job;
-  decoded ??= Buffer.allocUnsafeSlow(limits.frameBlocks * limits.blockBytes);
   const fail = (): AppError => notWritten(context, `frame ${ordinal} does not decode to its source`);
   let opened: ReturnType<typeof openFrame>;
   try {
-    opened = openFrame(context, ordinal, shape, job.stored, decoded.subarray(0, shape.rawBytes));
+    opened = openFrame(context, ordinal, shape, job.stored, ownFrame(shape.rawBytes));
   } catch {
     throw fail();
   }
   const wrong = firstWrongBlock(job.idKey, ids, opened.raw, context.blockBytes);
   if (wrong !== undefined || !opened.ids.equals(ids)) throw fail();
   return { blocks: ids.length / idBytes };
-}
-
-/** The source is intact: the damage came about in this machine's memory, and another try makes another pack. */
-export function notWritten(context: PackContext, why: string): AppError {
-  const unit = unitNameOf(context);
-  return new AppError('pack.corrupt', `pack ${unit} was not written: ${why}`, { retryable: true, context: { unit } });
 }
 
 function* openFrames(job: OpenFramesJob): Generator<void, OpenFramesResult> {

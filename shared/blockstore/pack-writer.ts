@@ -10,14 +10,16 @@ import { assert } from '../base/assert';
 import { idBytes } from '../format/block-id';
 import { tagBytes } from '../format/frame';
 import type { SegmentUnit } from '../format/index-segment';
-import { openPackTail, type PackDirectory, packSlotsMax, sealPackTail } from '../format/pack';
+import { packSlotsMax, sealPackTail } from '../format/pack';
 import { createPackContext, type PackContext, packHeaderBytes, unitIdBytes } from '../format/pack-header';
 import { unitKey } from '../format/store-keys';
 import { AppError } from '../model/errors';
 import { KIB, limits } from '../model/limits';
-import { notWritten, type SealFrameResult, type VerifyFrameJob } from './compute-jobs';
+import type { SealFrameResult, VerifyFrameJob } from './compute-jobs';
 import type { ComputePool } from './compute-pool';
 import type { DedupIndex, Location } from './dedup-index';
+import { frameMemoryBytes, OpenFrame } from './open-frame';
+import { requireDirectory } from './pack-check';
 import { type Repository, signalOption } from './repository';
 import type { Lent, SharedBuffers } from './shared-buffers';
 
@@ -37,15 +39,13 @@ export interface PackWriterOptions {
 const FRAMES_AT_ONCE = Math.min(6, 2 * availableParallelism() + 1);
 /** Jobs of all kinds under way; those that decode a frame again take no memory of their own. */
 const JOBS_AT_ONCE = 2 * FRAMES_AT_ONCE;
-const RAW_FRAME_BYTES = limits.frameBlocks * limits.blockBytes;
-/** A frame buffer has room for the ids and the tag that come with it when it is stored raw. */
-const FRAME_BYTES = RAW_FRAME_BYTES + 16 * KIB;
 const TAIL_BYTES_MAX = packSlotsMax * idBytes + 256 * KIB;
 /** Frames under way count half when a pack is closed: when none of them shrinks, the other half needs room, and the last one. */
-const capacityOf = (packBytes: number): number => packBytes + (FRAMES_AT_ONCE / 2 + 2) * FRAME_BYTES + TAIL_BYTES_MAX;
+const capacityOf = (packBytes: number): number =>
+  packBytes + (FRAMES_AT_ONCE / 2 + 2) * frameMemoryBytes + TAIL_BYTES_MAX;
 
 /** The most that one writer has in its hands. */
-export const packWriterBytes = 2 * capacityOf(limits.packBytes) + (FRAMES_AT_ONCE + 1) * FRAME_BYTES;
+export const packWriterBytes = 2 * capacityOf(limits.packBytes) + (FRAMES_AT_ONCE + 1) * frameMemoryBytes;
 
 interface OpenPack {
   readonly unit: number;
@@ -73,32 +73,41 @@ export interface StoredUnit extends SegmentUnit {
 export class PackWriter {
   private readonly stored: StoredUnit[] = [];
   private pack: OpenPack | undefined;
-  private frame: Lent | undefined;
-  private frameFill = 0;
-  private frameIds: Buffer[] = [];
+  private frame: OpenFrame;
   private readonly underWay = new Set<Promise<void>>();
-  private sealing = 0;
+  private readonly beingSealed = new Set<Promise<void>>();
   private upload: Promise<void> = Promise.resolve();
   private failure: { readonly error: unknown } | undefined;
 
-  constructor(private readonly options: PackWriterOptions) {}
+  constructor(private readonly options: PackWriterOptions) {
+    this.frame = this.newFrame();
+  }
 
-  /** Takes a new block (the last of the disk may be short), claims its place in the index, and tells it. */
+  /**
+   * Takes a new block (the last of the disk may be short), claims its place in the index, and tells it. `block` stays where
+   * it is, in shared memory, until `released` says that it is not needed there any more.
+   */
   async add(id: Buffer, block: Buffer): Promise<Location> {
     this.throwIfFailed();
     const { blockBytes } = limits;
     assert(block.length > 0 && block.length <= blockBytes, `a block of ${block.length} bytes`);
     const pack = this.pack ?? this.openPack();
     this.pack = pack;
-    this.frame ??= this.options.buffers.lend(FRAME_BYTES);
-    block.copy(this.frame.bytes, this.frameFill);
-    this.frameFill += block.length;
-    this.frameIds.push(Buffer.from(id));
+    this.frame.add(id, block);
     const location = { unit: pack.unit, slot: pack.slots++ };
     this.options.index.claim(id, location);
-    if (this.frameIds.length === limits.frameBlocks || block.length < blockBytes) await this.closeFrame(pack);
+    if (this.frame.isFull) await this.closeFrame(pack);
     if (this.isFull(pack)) await this.closePack();
     return location;
+  }
+
+  /**
+   * Resolves, never rejects, when the memory of all blocks that were added before may be used for something else. Those of
+   * the frame that is still open are copied at once, the others are waited for.
+   */
+  async released(): Promise<void> {
+    this.frame.moveIn();
+    await Promise.all(this.beingSealed);
   }
 
   /** Units stored since the last time this was asked, in order; whoever takes them names them in an index segment. */
@@ -123,12 +132,16 @@ export class PackWriter {
     this.fail(new AppError('job.canceled', 'the window was given up', { retryable: true }));
     const { pack, frame } = this;
     this.pack = undefined;
-    this.frame = undefined;
-    frame?.release();
+    this.frame = this.newFrame();
+    frame.discard();
     if (pack) this.options.index.units.died(pack.unit);
     await this.upload;
     await this.settled();
     pack?.memory.release();
+  }
+
+  private newFrame(): OpenFrame {
+    return new OpenFrame(this.options.buffers);
   }
 
   private openPack(): OpenPack {
@@ -162,35 +175,35 @@ export class PackWriter {
 
   private async closeFrame(pack: OpenPack): Promise<void> {
     const { frame } = this;
-    if (!frame) return;
-    const ids = Buffer.concat(this.frameIds);
-    const rawBytes = this.frameFill;
-    this.frame = undefined;
-    this.frameFill = 0;
-    this.frameIds = [];
-    pack.ids.push(ids);
-    pack.underWayBytes += rawBytes;
+    const { ids, parts, rawBytes } = frame;
+    if (rawBytes === 0) return;
+    this.frame = this.newFrame();
     const { pool, level } = this.options;
     const { context } = pack;
+    const { memory } = frame;
     const ordinal = pack.ordinals++;
-    const sealed = pool.run({ kind: 'seal-frame', context, ordinal, ids, bytes: frame.bytes, rawBytes, level });
+    pack.ids.push(ids);
+    pack.underWayBytes += rawBytes;
+    const sealed = pool.run({ kind: 'seal-frame', context, ordinal, ids, parts, into: memory.bytes, level });
     const before = pack.appended;
     const appended = Promise.allSettled([sealed, before])
       .then(([result]) => {
         if (result.status === 'rejected') throw result.reason;
-        const stored = this.append(pack, frame, result.value);
+        const stored = this.append(pack, memory, result.value);
         this.track(this.verify(pack, { ordinal, shape: result.value.shape, ids, stored }));
       })
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
-        frame.release();
+        memory.release();
         pack.underWayBytes -= rawBytes;
-        this.sealing--;
+        this.beingSealed.delete(appended);
       });
     pack.appended = appended;
-    this.sealing++;
+    this.beingSealed.add(appended);
     this.track(appended);
-    while (this.sealing >= FRAMES_AT_ONCE || this.underWay.size >= JOBS_AT_ONCE) await Promise.race(this.underWay);
+    while (this.beingSealed.size >= FRAMES_AT_ONCE || this.underWay.size >= JOBS_AT_ONCE) {
+      await Promise.race(this.underWay);
+    }
     this.throwIfFailed();
   }
 
@@ -275,17 +288,4 @@ export class PackWriter {
   private throwIfFailed(): void {
     if (this.failure) throw this.failure.error;
   }
-}
-
-/** What stands around the frames reads as it was meant; the frames themselves have been decoded. */
-function requireDirectory(context: PackContext, bytes: Buffer, tailBytes: number, ids: Buffer): void {
-  const isHeader = bytes.subarray(0, packHeaderBytes).equals(context.header);
-  if (!isHeader) throw notWritten(context, 'its header changed after it was made');
-  let directory: PackDirectory;
-  try {
-    directory = openPackTail(context, bytes.subarray(bytes.length - tailBytes), bytes.length);
-  } catch {
-    throw notWritten(context, 'its directory does not decode');
-  }
-  if (!directory.ids.equals(ids)) throw notWritten(context, 'its directory names other blocks than were read');
 }

@@ -33,19 +33,28 @@ export interface CopyWork {
 }
 
 export async function copyBlocks(work: CopyWork, reads: readonly ByteRange[], signal: AbortSignal): Promise<void> {
-  const { context, reader, stats, keeper } = work;
+  const { context, reader, stats, keeper, writer } = work;
+  const givenBack = new Set<Promise<void>>();
   const start = (range: ByteRange, inner: AbortSignal) => readHashed({ ...context, reader }, range, inner);
-  for await (const { item: range, result } of inOrder(reads, readsAhead(reads), signal, start, (left) =>
-    left.release(),
-  )) {
-    try {
-      await copyRead(work, range, result);
-    } finally {
-      result.release();
+  const discard = (left: HashedRead): void => left.release();
+  try {
+    for await (const { item: range, result } of inOrder(reads, readsAhead(reads), signal, start, discard)) {
+      try {
+        await copyRead(work, range, result);
+      } finally {
+        // Frames are sealed from where their blocks were read to.
+        const back = writer.released().then(() => {
+          result.release();
+          givenBack.delete(back);
+        });
+        givenBack.add(back);
+      }
+      stats.readBytes += range.end - range.start;
+      await keeper.passed(range);
+      context.onProgress(statsNow(stats, context.counts));
     }
-    stats.readBytes += range.end - range.start;
-    await keeper.passed(range);
-    context.onProgress(statsNow(stats, context.counts));
+  } finally {
+    await Promise.all(givenBack);
   }
 }
 

@@ -43,8 +43,10 @@ export function sealFrame(
 ): { readonly stored: Buffer; readonly shape: FrameShape } {
   const between = scratch(zstdBound(raw.length));
   const packed = compress(raw, level, between);
-  if (packed.bytes === raw) raw.copy(between);
-  const bytes = packed.bytes === raw ? between.subarray(0, raw.length) : packed.bytes;
+  // What is sealed lies where ids come to lie before it: only another place will do.
+  const isInTheWay = packed.bytes.buffer === into.buffer;
+  if (isInTheWay) packed.bytes.copy(between);
+  const bytes = isInTheWay ? between.subarray(0, packed.bytes.length) : packed.bytes;
   const shape: FrameShape = { count: ids.length / idBytes, codec: packed.codec, rawBytes: raw.length };
   const storedBytes = ids.length + bytes.length + tagBytes;
   assert(storedBytes <= into.length, 'a sealed frame fits where it belongs');

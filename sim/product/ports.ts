@@ -110,11 +110,12 @@ export function createPool(world: World, { actor }: SimProcess): ComputePool {
         const flips = fault === 'memory-flip' && job.kind === 'seal-frame';
         // Before it is sealed the block's id is all that knows; behind it the tags know too.
         const early = flips && world.random.chance(0.5);
-        if (early) flip(job.bytes, job.rawBytes);
+        const [part] = flips ? job.parts : [];
+        if (early && part) flip(part, part.length);
         const steps = runJob(job);
         let step = steps.next();
         while (!step.done) step = steps.next();
-        if (flips && !early && 'storedBytes' in step.value) flip(job.bytes, step.value.storedBytes);
+        if (flips && !early && 'storedBytes' in step.value) flip(job.into, step.value.storedBytes);
         return step.value;
       },
     });

@@ -28,7 +28,9 @@ const { threadId } = require('node:worker_threads');
     const hashed = await pool.run(job);
     if (!hashed.ids.equals(same.ids) || !hashed.zero.equals(same.zero)) throw new Error('hash');
     ids[ordinal] = hashed.ids;
-    const seal = { kind: 'seal-frame', context, ordinal, ids: hashed.ids, bytes, rawBytes: 1048576, level: 1 };
+    // Neighbours, or in two parts: the same frame.
+    const parts = ordinal % 2 === 0 ? [blocks] : [blocks.subarray(0, 65536), blocks.subarray(65536)];
+    const seal = { kind: 'seal-frame', context, ordinal, ids: hashed.ids, parts, into: bytes, level: 1 };
     frames[ordinal] = await pool.run(seal);
     stored[ordinal] = bytes.subarray(0, frames[ordinal].storedBytes);
   }));

@@ -25,6 +25,8 @@ const MIB = 1024 * 1024;
 const size = 320 * MIB;
 const half = createHash('shake256', { outputLength: MIB / 2 }).update('x').digest();
 const objects = new Map();
+const used = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1000; };
+let made = 0;
 const store = {
   putOnce: async (key, body) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -51,9 +53,11 @@ const reader = {
     for (let at = 0; at < into.length; at += MIB) {
       // Bytes come in pieces from a network, not eight reads at once.
       await new Promise((resolve) => setTimeout(resolve, 1));
+      const since = used();
       into.fill(7, at, at + MIB);
       half.copy(into, at);
       for (let block = 0; block < MIB; block += 65536) into.writeDoubleLE(range.start + at + block, at + block);
+      made += used() - since;
     }
     return into;
   },
@@ -76,10 +80,11 @@ const reader = {
     concurrency: 2,
     memory,
   });
-  const used = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1000; };
   let before = used();
   let longest = 0;
-  const timer = setInterval(() => { const now = used(); longest = Math.max(longest, now - before); before = now; }, 1);
+  // Making up what the disk holds is this test's work, not the product's.
+  const turn = () => { const now = used(); longest = Math.max(longest, now - before - made); before = now; made = 0; };
+  const timer = setInterval(turn, 1);
   const base = { kind: 'backup', version: 1, tenant: 'acme', region: 'r', jobId: 'job-1', vmKey, lun: 0 };
   const never = new AbortController().signal;
   const stats = await Promise.all(planWindows(size, size / 5 * 3 - size / 5 * 3 % (64 * MIB)).map((window) =>
