@@ -15,7 +15,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import path from 'node:path';
-import type { ObjectStore, StorePair } from '../../shared/blockstore/object-store';
+import type { GetOptions, ObjectStore, StorePair } from '../../shared/blockstore/object-store';
 import { AppError } from '../../shared/model/errors';
 
 export interface Calls {
@@ -98,12 +98,14 @@ function folderStore(root: string, calls: Calls): ObjectStore {
   return store;
 }
 
-async function readWhole(file: string, range?: { readonly start?: number; readonly end?: number }): Promise<Buffer> {
+async function readWhole(file: string, range?: GetOptions): Promise<Buffer> {
   const handle = await open(file, constants.O_RDONLY);
   try {
     const start = range?.start ?? 0;
     const length = (range?.end ?? (await handle.stat()).size) - start;
-    return await readExactly(handle, start, Buffer.allocUnsafeSlow(length));
+    const into = range?.into;
+    const room = into && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length);
+    return await readExactly(handle, start, room);
   } finally {
     await handle.close();
   }

@@ -14,14 +14,15 @@ export function createFolderStore(root: string): ObjectStore {
   return {
     putOnce: refuse,
     replace: refuse,
-    get: async (key, { start = 0, end } = {}) => {
+    get: async (key, { start = 0, end, into } = {}) => {
       const file = await open(path.join(root, key), 'r').catch((error: NodeJS.ErrnoException) => {
         throw toStoreError(error, key);
       });
       try {
         const info = await file.stat();
         const length = (end ?? info.size) - start;
-        const body = Buffer.alloc(Math.max(0, Math.min(length, info.size - start)));
+        const bodyBytes = Math.max(0, Math.min(length, info.size - start));
+        const body = into && into.length >= bodyBytes ? into.subarray(0, bodyBytes) : Buffer.alloc(bodyBytes);
         for (let done = 0; done < body.length; ) {
           const { bytesRead } = await file.read(body, done, body.length - done, start + done);
           if (bytesRead === 0) break;

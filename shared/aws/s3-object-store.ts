@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { GetObjectCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { assert } from '../base/assert';
-import type { CallOptions, ObjectBody, ObjectStore, StoredObject } from '../blockstore/object-store';
+import type { CallOptions, GetOptions, ObjectBody, ObjectStore, StoredObject } from '../blockstore/object-store';
 import { AppError, isAppError } from '../model/errors';
 import { failureOf } from './aws-error';
 import type { S3Caller } from './s3-caller';
@@ -19,8 +19,6 @@ export interface S3ObjectStoreOptions {
   /** Account that must own the bucket: refuses a bucket of the same name in foreign hands. */
   readonly accountId?: string | undefined;
 }
-
-type GetOptions = CallOptions & { readonly start?: number; readonly end?: number };
 
 export class S3ObjectStore implements ObjectStore {
   private readonly caller: S3Caller;
@@ -77,7 +75,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   private async read(key: string, options: GetOptions): Promise<ObjectBody> {
-    const { start, end, signal } = options;
+    const { start, end, signal, into } = options;
     assert(start === undefined || end === undefined || end > start, 'a range to read has at least one byte');
     const Range = start === undefined && end === undefined ? undefined : rangeHeader(start ?? 0, end);
     const wanted = end === undefined ? undefined : end - (start ?? 0);
@@ -98,7 +96,8 @@ export class S3ObjectStore implements ObjectStore {
       if (Range !== undefined && !matches(ContentRange, start ?? 0, length)) throw wrongLength(what, true);
       // An object that is too short for the range stays too short; a body shorter than its length is the network's doing.
       if (wanted !== undefined && length !== wanted) throw wrongLength(what, !endsAtObject(ContentRange));
-      return { body: await collect(Body as AsyncIterable<Uint8Array>, length, what), etag };
+      const room = into && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length);
+      return { body: await collect(Body as AsyncIterable<Uint8Array>, room, what, abortSignal), etag };
     });
   }
 
@@ -223,15 +222,21 @@ function wrongLength(what: string, mayPass: boolean): AppError {
   });
 }
 
-async function collect(body: AsyncIterable<Uint8Array>, length: number, what: string): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+async function collect(
+  body: AsyncIterable<Uint8Array>,
+  bytes: Buffer,
+  what: string,
+  signal: AbortSignal,
+): Promise<Buffer> {
   let filled = 0;
   for await (const chunk of body) {
-    if (filled + chunk.length > length) throw wrongLength(what, true);
+    // Whoever waits has been told of the end: the room may be somebody else's by now.
+    signal.throwIfAborted();
+    if (filled + chunk.length > bytes.length) throw wrongLength(what, true);
     bytes.set(chunk, filled);
     filled += chunk.length;
   }
-  if (filled !== length) throw wrongLength(what, true);
+  if (filled !== bytes.length) throw wrongLength(what, true);
   return bytes;
 }
 

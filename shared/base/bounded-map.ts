@@ -3,21 +3,22 @@
  * waits for those under way (so that nothing runs on unseen), and is thrown.
  */
 export async function boundedMap<Item, Result>(
-  items: Iterable<Item>,
+  items: Iterable<Item> | AsyncIterable<Item>,
   concurrency: number,
   run: (item: Item, index: number) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  const iterator = items[Symbol.iterator]();
+  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   let next = 0;
   let failed = false;
   let failure: unknown;
   const lane = async (): Promise<void> => {
     while (!failed) {
-      const step = iterator.next();
-      if (step.done) return;
-      const index = next++;
       try {
+        const asked = iterator.next();
+        const step = asked instanceof Promise ? await asked : asked;
+        if (step.done || failed) return;
+        const index = next++;
         results[index] = await run(step.value, index);
       } catch (error) {
         if (!failed) {
@@ -28,6 +29,9 @@ export async function boundedMap<Item, Result>(
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, concurrency) }, lane));
-  if (failed) throw failure;
+  if (failed) {
+    await iterator.return?.();
+    throw failure;
+  }
   return results;
 }

@@ -18,6 +18,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface GetOptions extends CallOptions {
+  readonly start?: number;
+  readonly end?: number;
+  readonly into?: Buffer;
+}
+
 export interface ObjectStore {
   /**
    * Writes `body` under a key that must not exist. 'created' when the object is there with exactly these bytes, also when an
@@ -42,10 +48,11 @@ export interface ObjectStore {
   ): Promise<{ readonly outcome: 'replaced'; readonly etag: string } | { readonly outcome: 'changed' }>;
 
   /**
-   * The whole object, or exactly the range [start, end). `store.not-found` when there is none; a body shorter or longer than
+   * The whole object, or exactly the range [start, end). With `into`, and room in it, the body may lie there; nothing writes to
+   * it any more once the call has resolved or rejected. `store.not-found` when there is none; a body shorter or longer than
    * asked is an error (`store.unavailable`, retryable), never handed on.
    */
-  get(key: string, options?: CallOptions & { readonly start?: number; readonly end?: number }): Promise<ObjectBody>;
+  get(key: string, options?: GetOptions): Promise<ObjectBody>;
 
   /** All objects below the prefix in key order, every page; an error on any page is thrown, never "empty". */
   list(prefix: string, options?: CallOptions): AsyncIterable<StoredObject>;

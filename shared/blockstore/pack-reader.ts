@@ -111,17 +111,23 @@ async function readTwice<Result>(
 /** Bytes that the frames of a read decompress to. */
 export const rawBytesOf = (read: FrameRead): number => read.frames.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
 
-/** Fetches and opens the frames of one read. Result: plaintext blocks by slot, in `into` when it is given (`rawBytesOf`). `pack.corrupt` or `block.corrupt` otherwise. */
+/** Memory that a read may use: for the stored bytes, and for what they unfold to (`rawBytesOf`). */
+export interface ReadRoom {
+  readonly stored: Buffer;
+  readonly raw: Buffer;
+}
+
+/** Fetches and opens the frames of one read. Result: plaintext blocks by slot, in `room.raw` when it is given. `pack.corrupt` or `block.corrupt` otherwise. */
 export function readFrames(
   repository: Repository,
   pool: ComputePool,
   pack: OpenedPack,
   read: FrameRead,
   signal?: AbortSignal,
-  into: Buffer = Buffer.from(new SharedArrayBuffer(rawBytesOf(read))),
+  room?: ReadRoom,
 ): Promise<Map<number, Buffer>> {
   return readTwice(repository, pack.unit, (again) =>
-    readOnce(repository, pool, again ? { ...pack, whole: undefined } : pack, read, into, signal),
+    readOnce(repository, pool, again ? { ...pack, whole: undefined } : pack, read, room, signal),
   );
 }
 
@@ -130,13 +136,16 @@ async function readOnce(
   pool: ComputePool,
   pack: OpenedPack,
   read: FrameRead,
-  into: Buffer,
+  room: ReadRoom | undefined,
   signal?: AbortSignal,
 ): Promise<Map<number, Buffer>> {
   const key = unitKey(repository.tenant, Buffer.from(pack.unit.unit, 'hex'));
+  const { start: from, end: to } = read;
+  const options = { ...signalOption(signal), ...(room ? { into: room.stored } : {}), start: from, end: to };
   const bytes = pack.whole
-    ? Buffer.from(pack.whole.subarray(read.start, read.end))
-    : (await repository.stores.data.get(key, { ...signalOption(signal), start: read.start, end: read.end })).body;
+    ? Buffer.from(pack.whole.subarray(from, to))
+    : (await repository.stores.data.get(key, options)).body;
+  const into = room?.raw ?? Buffer.from(new SharedArrayBuffer(rawBytesOf(read)));
   if (bytes.length !== read.end - read.start) throw sizeError(pack.unit, bytes.length);
   const first = read.frames[0]?.firstSlot ?? 0;
   const last = read.frames.at(-1);

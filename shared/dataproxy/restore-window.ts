@@ -4,7 +4,15 @@
  */
 import { boundedMap } from '../base/bounded-map';
 import { loadRoot, readLeaves } from '../blockstore/disk-manifest';
-import { openPack, planFrameReads, rawBytesMax, rawBytesOf, readFrames } from '../blockstore/pack-reader';
+import {
+  type FrameRead,
+  type OpenedPack,
+  openPack,
+  planFrameReads,
+  rawBytesMax,
+  rawBytesOf,
+  readFrames,
+} from '../blockstore/pack-reader';
 import { loadRestorePoint } from '../blockstore/points';
 import { located } from '../blockstore/repository';
 import { requirePending } from '../blockstore/session';
@@ -16,15 +24,19 @@ import { AppError } from '../model/errors';
 import { limits } from '../model/limits';
 import type { RestoreTransfer, TransferStats } from '../model/transfer';
 import type { WindowContext } from './backup-window';
+import { inOrder } from './in-order';
 import type { DiskWriter } from './ports';
 import { startStats, statsNow, type WindowStats } from './window-stats';
 
-const PACKS_AT_ONCE = 3;
+/** Reads under way: while one is fetched and one is written, every thread has one to open. */
+const READS_AT_ONCE = 4;
+/** Packs whose directories are fetched before it is their turn. */
+const PACKS_AHEAD = 3;
 
 /** The most that one window has in its hands: stored bytes of a read, what they unfold to, and one write put together. */
-export const restoreBytes = PACKS_AT_ONCE * (limits.readBytesMax + rawBytesMax + limits.putPageBytesMax);
+export const restoreBytes = READS_AT_ONCE * (limits.readBytesMax + rawBytesMax + limits.putPageBytesMax);
 
-/** What a window takes from one pack: slot and block of the disk, pairwise. */
+/** What a window takes from one pack: slot and block of the disk, pairwise, ascending by block. */
 interface PackUse {
   readonly unit: UnitRef;
   readonly slots: number[];
@@ -54,7 +66,8 @@ export async function restoreWindow(
       if (!isFirst) await writer.zero(range, signal);
       stats.zeroBytes += range.end - range.start;
     }
-    await boundedMap(uses, PACKS_AT_ONCE, (use) => restorePack(context, transfer, use, writer, stats, signal));
+    const restore = { context, transfer, writer, stats, signal };
+    await boundedMap(readsOf(restore, uses), READS_AT_ONCE, (read) => restoreRead(restore, read));
     await writer.flush(signal);
   } finally {
     await writer.close?.();
@@ -123,46 +136,64 @@ async function planRestore(
   return { uses: [...uses.values()], zeros };
 }
 
-async function restorePack(
-  context: WindowContext,
-  transfer: RestoreTransfer,
-  use: PackUse,
-  writer: DiskWriter,
-  stats: WindowStats,
-  signal: AbortSignal,
-): Promise<void> {
-  const { repository, pool } = context;
-  const where = { lun: transfer.lun, block: use.blocks[0] ?? 0 };
-  try {
-    const pack = await openPack(repository, use.unit, signal);
-    const order = use.slots.map((_, index) => index).sort((a, b) => (use.blocks[a] ?? 0) - (use.blocks[b] ?? 0));
-    for (const read of planFrameReads(pack, use.slots)) {
-      signal.throwIfAborted();
-      const lent = context.memory.buffers.lend(roundedBytes(rawBytesOf(read)));
-      try {
-        const opened = await readFrames(repository, pool, pack, read, signal, lent.bytes);
-        const pieces = order.flatMap((index) => {
-          const bytes = opened.get(use.slots[index] ?? -1);
-          return bytes ? [{ block: use.blocks[index] ?? 0, bytes }] : [];
-        });
-        await writePieces(transfer, pieces, writer, stats, signal);
-      } finally {
-        lent.release();
-      }
-      context.onProgress(statsNow(stats, context.counts));
+interface Restore {
+  readonly context: WindowContext;
+  readonly transfer: RestoreTransfer;
+  readonly writer: DiskWriter;
+  readonly stats: WindowStats;
+  readonly signal: AbortSignal;
+}
+
+interface PackRead {
+  readonly use: PackUse;
+  readonly pack: OpenedPack;
+  readonly read: FrameRead;
+}
+
+/** All reads of the window, pack by pack. */
+async function* readsOf({ context, transfer, signal }: Restore, uses: readonly PackUse[]): AsyncGenerator<PackRead> {
+  const open = async (use: PackUse, inner: AbortSignal): Promise<{ pack: OpenedPack; reads: FrameRead[] }> => {
+    try {
+      const pack = await openPack(context.repository, use.unit, inner);
+      return { pack, reads: planFrameReads(pack, use.slots) };
+    } catch (error) {
+      throw located(error, placeOf(transfer, use));
     }
-  } catch (error) {
-    throw located(error, where);
+  };
+  for await (const { item: use, result } of inOrder(uses, PACKS_AHEAD, signal, open)) {
+    for (const read of result.reads) yield { use, pack: result.pack, read };
   }
 }
 
+async function restoreRead(restore: Restore, { use, pack, read }: PackRead): Promise<void> {
+  const { context, transfer, stats, signal } = restore;
+  const { repository, pool, memory } = context;
+  const stored = memory.buffers.lend(roundedBytes(read.end - read.start));
+  const raw = memory.buffers.lend(roundedBytes(rawBytesOf(read)));
+  try {
+    signal.throwIfAborted();
+    const room = { stored: stored.bytes, raw: raw.bytes };
+    const opened = await readFrames(repository, pool, pack, read, signal, room);
+    const pieces = use.slots.flatMap((slot, index) => {
+      const bytes = opened.get(slot);
+      return bytes ? [{ block: use.blocks[index] ?? 0, bytes }] : [];
+    });
+    await writePieces(restore, pieces);
+  } catch (error) {
+    throw located(error, placeOf(transfer, use));
+  } finally {
+    stored.release();
+    raw.release();
+  }
+  context.onProgress(statsNow(stats, context.counts));
+}
+
+const placeOf = ({ lun }: RestoreTransfer, { blocks }: PackUse) => ({ lun, block: blocks[0] ?? 0 });
+
 /** Neighbours go in one write. `pieces` ascend by block. */
 async function writePieces(
-  transfer: RestoreTransfer,
+  { transfer, writer, stats, signal }: Restore,
   pieces: readonly { readonly block: number; readonly bytes: Buffer }[],
-  writer: DiskWriter,
-  stats: WindowStats,
-  signal: AbortSignal,
 ): Promise<void> {
   const { blockBytes } = limits;
   for (let first = 0; first < pieces.length; ) {

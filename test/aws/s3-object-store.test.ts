@@ -87,7 +87,10 @@ describe('S3', () => {
     const key = `${register}stalled`;
     await hasty.control.putOnce(key, Buffer.alloc(10_000, 7));
     fault({ kind: 'stall', ms: 5000 }, 's3.GetObject');
-    expect((await hasty.control.get(key)).body).toHaveLength(10_000);
+    const into = Buffer.alloc(20_000);
+    const { body } = await hasty.control.get(key, { into });
+    expect(body).toHaveLength(10_000);
+    expect(into.lastIndexOf(7)).toBe(9_999);
   });
 
   test('an abort of the caller ends a call at once, with the caller’s reason', async () => {

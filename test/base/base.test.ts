@@ -33,6 +33,31 @@ test('boundedMap keeps order, never exceeds its bound, and waits for what is und
   expect(finished).toBe(1);
 });
 
+test('boundedMap takes what comes from a generator as it comes, and ends it when one fails', async () => {
+  let given = 0;
+  let ended = false;
+  const source = async function* (): AsyncGenerator<number> {
+    try {
+      for (; given < 5; ) yield given++;
+    } finally {
+      ended = true;
+    }
+  };
+  expect(await boundedMap(source(), 2, async (value) => value * 10)).toEqual([0, 10, 20, 30, 40]);
+  [given, ended] = [0, false];
+  const failing = boundedMap(source(), 2, (value) =>
+    value === 1 ? Promise.reject(new Error('one')) : Promise.resolve(),
+  );
+  await expect(failing).rejects.toThrow('one');
+  expect(ended).toBe(true);
+  expect(given).toBeLessThan(5);
+  const broken = async function* (): AsyncGenerator<number> {
+    yield 1;
+    throw new Error('the source');
+  };
+  await expect(boundedMap(broken(), 3, async (value) => value)).rejects.toThrow('the source');
+});
+
 test('retry repeats what may succeed, honours the wish of the server, and stops at a permanent error', async () => {
   const slept: number[] = [];
   const hooks = { clock: instant(slept), random: () => 0.5, verdict: retryVerdict };

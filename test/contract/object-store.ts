@@ -101,6 +101,20 @@ export function objectStoreContract(
       }
     });
 
+    test('get into memory of the caller gives the same, whether or not there is room', async () => {
+      const key = `${prefix}into`;
+      const bytes = randomBytes(10_000);
+      await store.putOnce(key, bytes);
+      for (const room of [0, 9_999, 10_000, 20_000]) {
+        const into = Buffer.alloc(room);
+        const { body } = await store.get(key, { into });
+        expect(body.equals(bytes)).toBe(true);
+        if (body.buffer === into.buffer) expect(into.subarray(0, bytes.length).equals(bytes)).toBe(true);
+        const part = await store.get(key, { start: 100, end: 5_000, into });
+        expect(part.body.equals(bytes.subarray(100, 5_000))).toBe(true);
+      }
+    });
+
     test('get of more than there is fails instead of giving less', async () => {
       const key = `${prefix}short`;
       await store.putOnce(key, randomBytes(100));
